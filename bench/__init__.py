@@ -1,0 +1,1 @@
+"""Benchmarks of Holdfast: ``python -m bench``.  Every figure is a ratio taken within one run."""

@@ -1,0 +1,98 @@
+"""The one place where the benchmarks touch the machine.
+
+Everything that the suites need of Holdfast goes through :class:`Session` (an open world) and :func:`load` (a measured
+program in a world of its own).  If the machine's interface changes, only this module does.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+
+@dataclass(slots=True, frozen=True)
+class Counters:
+    """What a world has done since it was opened."""
+
+    checkpoints: int
+    bytes: int
+    """Bytes of the records and keys that its checkpoints wrote."""
+    loaded: int
+    """Objects that were read from the store."""
+    pauses: Sequence[float]
+    """Seconds for which each checkpoint stopped the guests, oldest first."""
+
+
+class Session:
+    """An open world."""
+
+    def __init__(self, path: Path) -> None:
+        from holdfast.vm.world import World
+
+        self.world: Any = World.open(str(path))
+
+    def module(self, path: Path) -> Any:
+        """Load a file of definitions."""
+        return self.world.load_module(str(path))
+
+    def call(self, module: Any, name: str, *arguments: Any) -> Any:
+        """Call a function of the module in a new thread and give its result."""
+        return self.world.call(module, name, *arguments)
+
+    def commit(self) -> None:
+        """Return when all that was done so far is on disk, with an fsync."""
+        self.world.checkpoint()
+
+    def counters(self) -> Counters:
+        """The figures of ``world.statistics()`` that the suites use."""
+        figures = self.world.statistics()
+        return Counters(
+            checkpoints=figures["checkpoints"],
+            bytes=figures["bytes_written"],
+            loaded=figures["objects_loaded"],
+            pauses=figures["pauses"],
+        )
+
+    def close(self) -> None:
+        """A last checkpoint, then close."""
+        self.world.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+class Program:
+    """A measured program, loaded into a new world; call it with the number of iterations."""
+
+    def __init__(self, path: Path, under_root: bool, scratch: Path | None = None) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="holdfast-bench-", dir=scratch))
+        self.entry = "benchmark_root" if under_root else "benchmark"
+        self.session = Session(self.directory / "world")
+        self.module = self.session.module(path)
+
+    def __call__(self, inner: int) -> bool:
+        return self.session.call(self.module, self.entry, inner) is True
+
+    def counters(self) -> Counters:
+        """What the world has written so far."""
+        return self.session.counters()
+
+    def close(self) -> None:
+        """Close the world and remove it."""
+        try:
+            self.session.close()
+        finally:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def load(program_path: Path, under_root: bool, scratch: Path | None = None) -> Program:
+    """The program of a ``.hold`` file as a callable; ``under_root`` chooses the entry that keeps its data there."""
+    return Program(program_path, under_root, scratch)

@@ -1,0 +1,103 @@
+"""From lines of generated Python to verified code objects.
+
+The text is parsed by CPython, every node gets the number of its line's instruction (plus one, since lines count
+from 1), stand-in names get the real keys of their globals, and the tree is checked against the allow-list of
+:mod:`holdfast.lang.verify` before it is compiled; the finished code objects are checked once more, independently.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from dataclasses import dataclass
+from types import CodeType
+
+from holdfast.lang import ir
+from holdfast.lang.direct import direct
+from holdfast.lang.emit import Line, NameTable, RawMethods
+from holdfast.lang.resumable import Layout, resumable
+from holdfast.lang.verify import HELPERS, verify_code, verify_function, verify_tree
+
+SUPPORTED = ((3, 11), (3, 12), (3, 13))
+LINE_BASE = 1
+"""Added to an instruction's number to make its line number."""
+
+
+class UnsupportedPython(RuntimeError):
+    """This CPython has not been checked: its code objects could mean something else."""
+
+    def __init__(self) -> None:
+        found = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        super().__init__(f"Holdfast runs on CPython 3.11 to 3.13, not on {found}: install one of them")
+
+
+def check_python() -> None:
+    """Refuse an interpreter that the generator was not written for."""
+    if sys.implementation.name != "cpython" or sys.version_info[:2] not in SUPPORTED:
+        raise UnsupportedPython
+
+
+@dataclass(slots=True, frozen=True)
+class DirectCode:
+    """``maker``: code of a function that takes the captures and returns the guest function; ``code``: the latter's."""
+
+    maker: CodeType
+    code: CodeType
+
+
+@dataclass(slots=True, frozen=True)
+class ResumableCode:
+    """Code of a function of one argument, the state."""
+
+    code: CodeType
+    layout: Layout
+
+
+def build(lines: list[Line], names: NameTable, filename: str) -> CodeType:
+    """Compile lines; returns the code object of their first definition."""
+    text = "\n".join("\t" * line.depth + line.text for line in lines)
+    tree = ast.parse(text, filename)
+    real = names.real()
+    numbers = [line.n + LINE_BASE for line in lines]
+    for node in ast.walk(tree):
+        line = getattr(node, "lineno", None)
+        if line is not None:
+            number = numbers[line - 1]
+            node.lineno = number  # type: ignore[attr-defined]
+            node.end_lineno = number  # type: ignore[attr-defined]
+            node.col_offset = 0  # type: ignore[attr-defined]
+            node.end_col_offset = 0  # type: ignore[attr-defined]
+        if type(node) is ast.Name and node.id in real:
+            node.id = real[node.id]
+    verify_tree(tree)
+    module = compile(tree, filename, "exec", dont_inherit=True, optimize=0)
+    return next(c for c in module.co_consts if isinstance(c, CodeType))
+
+
+def make_direct(
+    function: ir.Function, module_key: str, methods: RawMethods, failed: frozenset[int], filename: str
+) -> DirectCode:
+    """The direct shape of a function.  ``module_key`` names the file's version in keys of makers."""
+    verify_function(function)
+    names = NameTable(module_key)
+    lines = direct(function, names, methods, failed, f"{module_key}:{function.index}")
+    maker = build(lines, names, filename)
+    code = next(c for c in maker.co_consts if isinstance(c, CodeType)).replace(co_name=function.name)
+    maker = maker.replace(co_consts=tuple(code if isinstance(c, CodeType) else c for c in maker.co_consts))
+    verify_code(maker)
+    return DirectCode(maker, code)
+
+
+def make_resumable(
+    function: ir.Function, module_key: str, methods: RawMethods, entry: int, after: bool, filename: str
+) -> ResumableCode:
+    """The resumable shape of a function, entered at (or, ``after`` a call, behind) an instruction."""
+    verify_function(function)
+    names = NameTable(module_key)
+    lines, layout = resumable(function, names, methods, entry, after)
+    code = build(lines, names, filename).replace(co_name=function.name)
+    verify_code(code)
+    return ResumableCode(code, layout)
+
+
+__all__ = ["HELPERS", "DirectCode", "ResumableCode", "UnsupportedPython", "check_python", "make_direct"]

@@ -1,0 +1,256 @@
+"""The direct shape: structured Python with speculative templates, at nearly CPython's own speed.
+
+::
+
+    def f(v_a, v_b=…):
+        try:
+            if _poll: _safepoint()
+            …
+        except _HOST:
+            _d = _deopt()
+        return _d.fn(_d)
+
+``_HOST`` are the Python exceptions that a failed speculation (or a wrong program) raises.  ``_deopt()`` reads the
+frame's line and locals from the traceback and returns a state whose ``fn`` is the resumable shape, entered at that
+instruction.  The call stands outside the handler, since inside it every later exception would carry this one as
+context.  Its line number is the function's ``size``: a frame that stands there is transparent to capture.
+
+CPython allows 20 nested blocks; a function that nests deeper has a direct shape that enters the resumable one.
+"""
+
+from __future__ import annotations
+
+from holdfast.lang import ir
+from holdfast.lang.emit import PURE, Emitter, Line, NameTable, RawMethods, literal
+from holdfast.lang.infer import ANY, Inference
+
+BLOCKS_MAX = 16
+NESTING_MAX = 40
+
+
+class Direct(Emitter):
+    """Structured control flow."""
+
+    def __init__(self, function: ir.Function, names: NameTable, methods: RawMethods, failed: frozenset[int]) -> None:
+        super().__init__(function, names, methods, tested=False)
+        self.failed = failed
+        self.kinds = Inference(function, failed).operands
+
+    def block(self, nodes: list[ir.Node]) -> None:
+        """Nodes in order."""
+        for node in nodes:
+            self.node(node)
+
+    def suite(self, nodes: list[ir.Node], n: int) -> None:
+        """An indented block, never empty."""
+        self.depth += 1
+        before = len(self.lines)
+        self.block(nodes)
+        self.flush()
+        if len(self.lines) == before:
+            self.line("pass", n)
+        self.depth -= 1
+
+    def node(self, node: ir.Node) -> None:
+        """One node."""
+        match node:
+            case ir.Op():
+                self.op(node)
+            case ir.If():
+                self.if_(node)
+            case ir.Logic():
+                self.logic(node)
+            case ir.Loop():
+                self.loop(node)
+            case ir.For():
+                self.flush()
+                self.line(f"for {node.names[0]} in {node.iterator}:", node.n)
+                self.current.clear()
+                self.suite(node.body, node.n)
+                self.current.clear()
+            case ir.Try():
+                self.try_(node)
+            case ir.Break():
+                self.flush()
+                self.line("break", node.n)
+            case ir.Continue():
+                self.flush()
+                self.line("continue", node.n)
+            case ir.Return():
+                texts, first = self.take((node.value,), node.n)
+                self.flush()
+                self.line(f"return {texts[0]}", first)
+
+    def condition(self, node: ir.If) -> tuple[str, int]:
+        """The Python condition of an If, and its line."""
+        text, first = self.truth(node.cond, self.kind(node.n, 0))
+        self.flush()
+        return text, node.n if first is None else first
+
+    def if_(self, node: ir.If) -> None:
+        """Both ways; behind them, what is current is what is current on both."""
+        text, n = self.condition(node)
+        before = set(self.current)
+        if node.then or not node.other:
+            self.line(f"if {text}:", n)
+            self.suite(node.then, n)
+            after = self.current
+            self.current = set(before)
+            if node.other:
+                self.line("else:", n)
+                self.suite(node.other, n)
+            self.current &= after
+        else:
+            self.line(f"if not ({text}):", n)
+            self.suite(node.other, n)
+            self.current &= before
+
+    def attempt(self, nodes: list[ir.Node], result: ir.Operand) -> str | None:
+        """The nodes as one pure expression, or None (and nothing has been emitted)."""
+        saved = self.lines, self.pending, set(self.current)
+        if not all(isinstance(n, ir.Logic) or (isinstance(n, ir.Op) and (n.op in PURE or n.op == "callg")) for n in nodes):
+            return None
+        self.lines, self.pending = [], []
+        self.block(nodes)
+        lines, pending = self.lines, self.pending
+        self.lines, self.pending, self.current = saved
+        if lines:
+            return None
+        if not pending:
+            return self.atom(result)
+        return pending[0].text if len(pending) == 1 and pending[0].temp == result else None
+
+    def logic(self, node: ir.Logic) -> None:
+        """Python's own operator when the left side is a Bool and the right one an expression; else an ``if``."""
+        kind = self.kind(node.n, 0)
+        texts, first = self.take((node.left,), node.n)
+        right = self.attempt(node.right, node.result) if kind == "bool" else None
+        if right is not None:
+            op = ir.Op(node.n, node.op, node.dst, ())
+            self.value(op, f"{texts[0]} {node.op} {right}", min(first, node.n))
+            return
+        self.flush()
+        self.assign(node.dst, texts[0], first)
+        text = node.dst if kind == "bool" else f"{node.dst} is not None and {node.dst} is not False"
+        self.line(f"if {text}:" if node.op == "and" else f"if not ({text}):", node.n)
+        before = set(self.current)
+        self.depth += 1
+        self.block(node.right)
+        inner, n = self.take((node.result,), node.n)
+        self.flush()
+        last = node.right[-1].n if node.right else node.n
+        self.assign(node.dst, inner[0], last if n == node.n else n)
+        self.depth -= 1
+        self.current &= before
+
+    def loop(self, node: ir.Loop) -> None:
+        """``while``: the condition goes into the header when it is one pure expression."""
+        self.flush()
+        self.current.clear()
+        for position, inner in enumerate(node.body if not node.once else []):
+            if not isinstance(inner, ir.If):
+                continue
+            if inner.then or len(inner.other) != 1 or not isinstance(inner.other[0], ir.Break):
+                break
+            text = self.attempt_condition(node.body[:position], inner)
+            if text is None:
+                break
+            self.line(f"while {text}:", node.body[0].n)
+            self.suite(node.body[position + 1 :], node.n)
+            self.current.clear()
+            return
+        self.line("while True:", node.n)
+        self.suite(node.body, node.n)
+        self.current.clear()
+
+    def attempt_condition(self, nodes: list[ir.Node], test: ir.If) -> str | None:
+        """The condition of a while loop as an expression."""
+        if isinstance(test.cond, ir.Const):
+            return self.truth(test.cond, ANY)[0] if not nodes else None
+        if self.kind(test.n, 0) != "bool":
+            return None
+        return self.attempt(nodes, test.cond)
+
+    def try_(self, node: ir.Try) -> None:
+        """The handler only stores the converted error; what stands behind the node decides."""
+        self.flush()
+        size = self.function.size
+        self.current.clear()
+        self.line("try:", node.n)
+        self.suite(node.body, node.n)
+        self.line("except Exception:", size)
+        self.depth += 1
+        self.line(f"{node.error} = _caught()", size)
+        self.depth -= 1
+        # A failed speculation inside the body: go on in the resumable shape, which has the handler too.
+        self.line(f"if type({node.error}) is _State: return {node.error}.fn({node.error})", size)
+        self.current.clear()
+
+
+def parameters(function: ir.Function) -> str:
+    """The parameter list of the Python function."""
+    out = []
+    for p in function.parameters:
+        if p.rest:
+            out.append(f"*{p.py}")
+        elif p.optional:
+            out.append(f"{p.py}={literal(p.default.value) if p.default is not None else '_U'}")
+        else:
+            out.append(p.py)
+    return ", ".join(out)
+
+
+def nesting(nodes: list[ir.Node]) -> tuple[int, int]:
+    """How deep blocks (loops and tries) and all structures nest."""
+    blocks_max = deepest = 0
+    stack = [(nodes, 0, 0)]
+    while stack:
+        inner, blocks, depth = stack.pop()
+        blocks_max, deepest = max(blocks_max, blocks), max(deepest, depth)
+        for node in inner:
+            own = blocks + isinstance(node, ir.Loop | ir.For | ir.Try)
+            stack.extend((below, own, depth + 1) for below in ir.children(node))
+    return blocks_max, deepest
+
+
+def direct(
+    function: ir.Function, names: NameTable, methods: RawMethods, failed: frozenset[int], key: str
+) -> list[Line]:
+    """The lines of the direct shape, inside a maker function that binds the captures.
+
+    ``key`` finds the function again in the machine, for the entry of one that nests too deeply.
+    """
+    size = function.size
+    out = [Line(0, f"def maker({', '.join(function.captures)}):", size)]
+    out.append(Line(1, f"def f({parameters(function)}):", size))
+    blocks, depth = nesting(function.body)
+    if blocks > BLOCKS_MAX or depth > NESTING_MAX:
+        given = [p.py for p in function.parameters] + function.captures
+        pairs = "".join(f"({name!r}, {name}), " for name in given)
+        out.append(Line(2, f"_d = _enter({key!r}, ({pairs}))", size))
+        out.append(Line(2, "return _d.fn(_d)", size))
+    else:
+        emitter = Direct(function, names, methods, failed)
+        emitter.depth = 3
+        if leaf(function):
+            pass  # whoever calls it in a loop or recursion has a safepoint
+        else:
+            emitter.line("if _poll: _safepoint()", 0)
+        emitter.block(function.body)
+        emitter.flush()
+        emitter.line("return None", size)
+        out.append(Line(2, "try:", size))
+        out.extend(emitter.lines)
+        out.append(Line(2, "except _HOST:", size))
+        out.append(Line(3, "_d = _deopt()", size))
+        out.append(Line(2, "return _d.fn(_d)", size))
+    out.append(Line(1, "return f", size))
+    return out
+
+
+def leaf(function: ir.Function) -> bool:
+    """No loop, and no call of anything."""
+    calls = ("call", "callg", "callm", "calls", "spawn")
+    return not any(
+        isinstance(n, ir.Loop | ir.For) or (isinstance(n, ir.Op) and n.op in calls) for n in ir.walk(function.body)
+    )

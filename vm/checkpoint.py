@@ -1,0 +1,499 @@
+"""Checkpoints: atomic, consistent steps of the whole world on disk.
+
+A checkpoint is begun in a pause that takes the dirty set, the roots and the machine's side records and starts a new
+epoch; it costs no more for a large world than for a small one.  Then it goes on in slices of about ``SLICE_S``, and
+guests run between them.  It writes the world as it was at its beginning: before anything that it still has to encode
+is changed, the barrier saves its image (:meth:`Checkpoint.save`).
+
+Order of writing:
+
+1. records of *new* objects, in batches of at most ``AHEAD_MAX``, as they are found by tracing from what is dirty.
+   They change nothing that a reader sees: nothing on disk refers to them yet, and until the commit record is there
+   their ids are above the high-water mark, so they are ignored, and deleted at the next opening;
+2. one batch with the overwritten records, the side records and the commit record.  With it the checkpoint is
+   *written*: safe against a killed process;
+3. a flush in the helper thread, after which it is *durable*, and ``on_durable`` is called.  A flush speaks only for
+   checkpoints whose write returned before it began.
+
+When a write or a flush fails, nothing is acknowledged; all batches of checkpoints that are not durable are kept, and
+:meth:`Checkpointer.recover` reopens the store and writes them again, in order.  A flush is never retried on the same
+open store: what a failed one has lost is not known.
+
+The commit record ``[number, high-water mark, name, id, name, id, ...]`` ends with the roots.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections import deque
+from itertools import chain
+from queue import SimpleQueue
+from time import monotonic, perf_counter
+from typing import TYPE_CHECKING, Any, cast
+
+from holdfast.vm import ids
+from holdfast.vm.codec import Pieces, seal_record
+from holdfast.vm.heap import COMMIT_KEY
+from holdfast.vm.objects import Obj
+from holdfast.vm.pieces import PIECES_ABOVE, PieceBase, PieceChanges, Sink, split
+from holdfast.vm.store import StoreError, object_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from types import FunctionType
+
+    from holdfast.vm.heap import Heap
+    from holdfast.vm.store import Batch
+
+SLICE_S = 0.002
+"""How long one step may take; what cannot be interrupted is the write of a batch."""
+AHEAD_MAX = 2_000
+"""New objects in one batch written ahead: RocksDB holds the interpreter's lock for about 0.5 µs for each."""
+LARGE = 1_000
+"""Elements of a raw container from which on its new elements get their ids in slices, before it is encoded."""
+INTERVAL_S = 0.05
+COST_RATIO = 10
+EARLY_DIRTY = 10_000
+TOGETHER_MAX = 500
+"""Up to so many new records go in the last batch: one write for a small checkpoint."""
+SAMPLES_MAX = 512
+
+
+class Cadence:
+    """When the next checkpoint that nobody forces is due.
+
+    Every ``interval`` while something changes, but after one that cost ``c`` seconds not before ``ratio * c``: frames
+    are roots, so a program's young objects would be written over and over.  At ``early`` overwritten objects at once,
+    since they go into one batch.
+    """
+
+    def __init__(self, interval: float = INTERVAL_S, ratio: float = COST_RATIO, early: int = EARLY_DIRTY) -> None:
+        self.interval = interval
+        self.ratio = ratio
+        self.early = early
+        self._not_before = 0.0
+
+    def finished(self, now: float, cost: float) -> None:
+        """A checkpoint ended that took so many seconds of work."""
+        self._not_before = now + max(self.interval, self.ratio * cost)
+
+    def due(self, now: float, overwritten: int) -> bool:
+        """Whether one should begin, given that something has changed."""
+        return now >= self._not_before or overwritten >= self.early
+
+    def wait(self, now: float) -> float:
+        """Seconds until one is due."""
+        return max(0.0, self._not_before - now)
+
+
+class Checkpoint:
+    """One checkpoint, from its beginning until it is durable.  Iterate to run it: each turn is a slice."""
+
+    def __init__(
+        self,
+        owner: Checkpointer,
+        side: Mapping[bytes, list[Any] | None],
+        meta: Mapping[bytes, bytes | None],
+        on_durable: Callable[[Checkpoint], None] | None,
+    ) -> None:
+        started = perf_counter()
+        heap = owner.heap
+        self.number = heap.commit_number + 1
+        self.on_durable = on_durable
+        self.batches: list[Batch] = []
+        """What it has handed to the store, or tried to."""
+        self.done = False
+        """All is written; what remains is the flush."""
+        self.durable = False
+        """It will be found after a power cut (with durability "process": after a killed process)."""
+        self.settled = threading.Event()
+        """Set when it is durable, or when its flush failed."""
+        self.records = self.bytes = 0
+        self._owner = owner
+        self._heap = heap
+        self._pending: dict[int, Obj] = heap.dirty
+        """Objects with records that must be encoded yet."""
+        self._new: dict[int, Obj | FunctionType] = {}
+        """Objects that this checkpoint gave an id, and must encode yet."""
+        self._images: dict[int, tuple[Obj, list[Any]]] = {}
+        """State of objects that were changed since the beginning, by the host's ``id``."""
+        self._held: list[Any] = []
+        """Encoded objects: until all is written, reading one again would give an older state, so they must live."""
+        self._frozen: list[PieceChanges] = []
+        self._side = side
+        self._meta = meta
+        self._roots = dict(heap.roots)
+        self._slice_end = 0.0
+        heap.dirty = {}
+        heap.piece_changes = 0
+        heap.roots_changed = False
+        self.epoch = heap.new_epoch().n
+        """Objects with an older token than this may be part of the checkpoint."""
+        heap.open = self
+        self._work = self._run()
+        self.cost = self.pause = perf_counter() - started
+
+    # ------------------------------------------------------------------ called by the barrier
+
+    def save(self, obj: Obj) -> None:
+        """Keep the state of an object that is about to be changed, if the checkpoint may still have to encode it."""
+        oid = obj._i
+        if id(obj) not in self._images and (not oid or oid in self._pending or oid in self._new):
+            self._images[id(obj)] = (obj, self._heap.image(obj))
+
+    # ------------------------------------------------------------------ the work, in slices
+
+    def __iter__(self) -> Iterator[None]:
+        while self.step():
+            yield
+
+    def step(self) -> bool:
+        """Do one slice; False when all is written.
+
+        Raises StoreError when a write failed: :meth:`Checkpointer.recover`, then go on.
+        """
+        if self.done:
+            return False
+        started = perf_counter()
+        self._slice_end = started + SLICE_S
+        self._heap.found = self._new
+        try:
+            batch = next(self._work, None)
+        finally:
+            self._heap.found = None
+        if batch is None:
+            self._finish()
+        elif batch:
+            self.batches.append(batch)
+            self.records += len(batch)
+            self.bytes += batch.bytes
+            self._owner.write(batch)
+        took = perf_counter() - started
+        self.cost += took
+        self.pause = max(self.pause, took)
+        return not self.done
+
+    def run(self) -> None:
+        """Do all slices at once."""
+        while self.step():
+            pass
+
+    def late(self) -> bool:
+        """True when the slice has used its time."""
+        return perf_counter() > self._slice_end
+
+    def _run(self) -> Iterator[Batch | tuple[()]]:
+        """Encode; each yield ends a slice and gives a batch to write, or nothing."""
+        heap, pending = self._heap, self._pending
+        last = Sink(heap.store.batch())  # what must become visible in one step
+        for root in self._roots.values():
+            if not root._i:
+                heap.identify(root)
+        while pending:
+            oid, obj = pending.popitem()
+            for _ in self._encode(oid, obj, last):
+                if self.late():
+                    yield ()
+            if self.late():
+                yield ()
+        for name, values in self._side.items():
+            key = b"S" + name
+            if values is None:
+                last.batch.delete(key)
+            else:
+                last.batch.put(key, seal_record(key, heap.codec.pack(values)))
+            if self.late():
+                yield ()
+        yield from self._trace(last.batch)
+        for name, record in self._meta.items():
+            key = b"M" + name
+            if record is None:
+                last.batch.delete(key)
+            else:
+                last.batch.put(key, seal_record(key, record))
+        roots = [part for pair in self._roots.items() for part in pair]
+        commit = heap.codec.pack([self.number, heap.serial, *roots])
+        last.batch.put(COMMIT_KEY, seal_record(COMMIT_KEY, commit))
+        yield last.batch
+
+    def _trace(self, last: Batch) -> Iterator[Batch | tuple[()]]:
+        """Encode what is new, and what is found by that; a few go with the last batch, many go ahead."""
+        heap, new = self._heap, self._new
+        ahead = Sink(heap.store.batch())
+        while new:
+            oid, obj = new.popitem()
+            for _ in self._encode(oid, obj, ahead):
+                if len(ahead.batch.changes) >= AHEAD_MAX:
+                    yield ahead.batch
+                    ahead.batch = heap.store.batch()
+                elif self.late():
+                    yield ()
+            if len(ahead.batch.changes) >= AHEAD_MAX:
+                yield ahead.batch
+                ahead.batch = heap.store.batch()
+            elif perf_counter() > self._slice_end:
+                yield ()
+        if len(ahead.batch) <= TOGETHER_MAX:
+            last.repeat(ahead.batch)
+        else:
+            yield ahead.batch
+
+    def _encode(self, oid: int, obj: Obj | FunctionType, sink: Sink) -> Iterable[None]:
+        """Put the object's record, as it was at the beginning; what is left to do for a large one is iterated over."""
+        heap = self._heap
+        self._held.append(obj)
+        saved = self._images.pop(id(obj), None) if self._images else None
+        layout = heap.layouts.get(type(obj))
+        if layout is None:
+            values = heap.function_state(cast("FunctionType", obj))
+        elif saved is not None:
+            values = saved[1]
+            heap.dirty[oid] = cast(Obj, obj)  # a new object had no id when it was changed: the barrier could not do it
+        else:
+            values = heap.state(cast(Obj, obj), layout)
+        if layout is None or not layout.collection:
+            key = object_key(oid)
+            sink.batch.put(key, seal_record(key, heap.codec.pack(values)))
+            return ()
+        return self._encode_collection(oid, cast(Any, obj), values, saved is not None, sink)
+
+    def _encode_collection(self, oid: int, obj: Any, values: list[Any], saved: bool, sink: Sink) -> Iterable[None]:
+        contents = values.pop()
+        number = values[0]
+        raw = type(contents) in (list, dict)
+        if raw and not saved and len(contents) > PIECES_ABOVE[number]:
+            contents = split(self._heap, obj, contents)
+            raw = type(contents) in (list, dict)
+        if not raw:
+            changes = contents if isinstance(contents, PieceChanges) else contents.freeze()
+            self._frozen.append(changes)
+            self._put(oid, [*values, Pieces(changes.header)], sink)
+            return cast("Iterable[None]", changes.write(self._heap, sink))
+        if number == ids.MAP:
+            contents = list(chain.from_iterable(contents.items()))
+        elif number == ids.SET or (len(contents) > LARGE and not saved):
+            contents = list(contents)
+        values.append(contents)
+        if len(contents) > LARGE:
+            return self._put_large(oid, values, sink)
+        self._put(oid, values, sink)
+        return ()
+
+    def _put_large(self, oid: int, values: list[Any], sink: Sink) -> Iterator[None]:
+        """Give ids to what is new in a large container, then encode it, which is quick then."""
+        heap = self._heap
+        for value in values[-1]:
+            if isinstance(value, Obj) and not value._i:
+                heap.identify(value)
+                yield
+        self._put(oid, values, sink)
+
+    def _put(self, oid: int, values: list[Any], sink: Sink) -> None:
+        key = object_key(oid)
+        sink.batch.put(key, seal_record(key, self._heap.codec.pack(values)))
+
+    def _finish(self) -> None:
+        heap = self._heap
+        heap.open = None
+        heap.commit_number = self.number
+        self.done = True
+        self._images.clear()
+        self._held.clear()
+        for changes in self._frozen:
+            changes.settle()
+        self._frozen.clear()
+        self._owner.written(self)
+
+
+class Checkpointer:
+    """Begins checkpoints of one heap, has them flushed, and knows which are durable.
+
+    ``on_failed`` is called, perhaps in the helper thread, when a flush failed; a failed write is raised where the
+    step is run.  Either way guests must be stopped, and :meth:`recover` called.
+    """
+
+    def __init__(
+        self,
+        heap: Heap,
+        *,
+        cadence: Cadence | None = None,
+        on_failed: Callable[[StoreError], None] | None = None,
+    ) -> None:
+        self.heap = heap
+        self.cadence = cadence or Cadence()
+        self.on_failed = on_failed
+        self.failed: StoreError | None = None
+        """The error after which :meth:`recover` is due."""
+        self.statistics = Statistics()
+        self._kept: list[Checkpoint] = []
+        """Begun and not known to be durable, the oldest first."""
+        self._lock = threading.Lock()
+        """Guards ``_kept``, ``failed`` and the statistics; never held during a flush."""
+        self._flushing = threading.Lock()
+        self._queue: SimpleQueue[Checkpoint | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def begin(
+        self,
+        side: Mapping[bytes, list[Any] | None] | None = None,
+        meta: Mapping[bytes, bytes | None] | None = None,
+        on_durable: Callable[[Checkpoint], None] | None = None,
+    ) -> Checkpoint:
+        """Begin a checkpoint of the world as it is now.
+
+        ``side`` are the machine's own records by name, each a list of values of Hold (None deletes one); ``meta``
+        the same with bytes.  ``on_durable`` is called in the helper thread.  No other checkpoint may be being
+        written, and no ``atomic`` be open.
+        """
+        if self.failed is not None:
+            raise self.failed
+        if self.heap.open is not None or self.heap.levels:
+            raise RuntimeError("a checkpoint cannot begin inside another one, or inside an atomic block")
+        made = Checkpoint(self, side or {}, meta or {}, on_durable)
+        with self._lock:
+            self._kept.append(made)
+        return made
+
+    def due(self, now: float) -> bool:
+        """Whether one should be begun that nobody forces, if something has changed."""
+        return self.heap.open is None and not self.heap.levels and self.cadence.due(
+            now, len(self.heap.dirty) + self.heap.piece_changes
+        )
+
+    def force(
+        self, side: Mapping[bytes, list[Any] | None] | None = None, meta: Mapping[bytes, bytes | None] | None = None
+    ) -> Checkpoint:
+        """Finish the open checkpoint, do one of the world as it is now, and wait until it is durable."""
+        if self.heap.open is not None:
+            self.heap.open.run()
+        made = self.begin(side, meta)
+        made.run()
+        self.wait(made)
+        return made
+
+    def wait(self, checkpoint: Checkpoint) -> None:
+        """Wait until a checkpoint that was written is durable.
+
+        Raises the StoreError that prevented it.
+        """
+        checkpoint.settled.wait()
+        if not checkpoint.durable:
+            raise self.failed or StoreError("the world was closed")
+
+    def write(self, batch: Batch) -> None:
+        """Hand a checkpoint's batch to the store."""
+        try:
+            self.heap.store.write(batch)
+        except StoreError as error:
+            self.failed = error
+            raise
+
+    def written(self, checkpoint: Checkpoint) -> None:
+        """A checkpoint's last write returned: flush it."""
+        self.cadence.finished(monotonic(), checkpoint.cost)
+        if self.heap.store.durability == "process":
+            self._acknowledge([checkpoint], 0.0)
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._flush_loop, name="holdfast-flush", daemon=True)
+            self._thread.start()
+            # A thread that the interpreter ends inside RocksDB aborts the process.
+            atexit.register(self.close)
+        self._queue.put(checkpoint)
+
+    def _flush_loop(self) -> None:
+        """The helper thread: one flush for all checkpoints whose write returned before it begins."""
+        queue = self._queue
+        while True:
+            batch = [queue.get()]
+            while not queue.empty():
+                batch.append(queue.get())
+            written = [checkpoint for checkpoint in batch if checkpoint is not None]
+            if written and self.failed is None:
+                self._flush(written)
+            if None in batch:
+                return
+
+    def _flush(self, written: list[Checkpoint]) -> None:
+        started = perf_counter()
+        try:
+            with self._flushing:
+                self.heap.store.flush()
+        except StoreError as error:
+            with self._lock:
+                self.failed = error
+            for checkpoint in written:
+                checkpoint.settled.set()
+            if self.on_failed is not None:
+                self.on_failed(error)
+            return
+        self._acknowledge(written, perf_counter() - started)
+
+    def _acknowledge(self, written: list[Checkpoint], flush_s: float) -> None:
+        with self._lock:
+            for checkpoint in written:
+                self._kept.remove(checkpoint)
+                self.statistics.add(checkpoint, flush_s)
+        for checkpoint in written:
+            checkpoint.durable = True
+            checkpoint.batches.clear()
+            checkpoint.settled.set()
+            if checkpoint.on_durable is not None:
+                checkpoint.on_durable(checkpoint)
+
+    def recover(self) -> None:
+        """After a failure: reopen the store, write again what is not known to be durable, and flush it.
+
+        A checkpoint that was being written can be gone on with afterwards.  Raises StoreError when that fails too;
+        nothing is lost then, and it can be tried again.
+        """
+        with self._flushing:
+            store = self.heap.store
+            store.reopen()
+            with self._lock:
+                kept = list(self._kept)
+            for checkpoint in kept:
+                for batch in checkpoint.batches:
+                    store.write(batch)
+            store.flush()
+        with self._lock:
+            self.failed = None
+        self._acknowledge([checkpoint for checkpoint in kept if checkpoint.done], 0.0)
+
+    def close(self) -> None:
+        """End the helper thread, after the flushes it was given."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+            atexit.unregister(self.close)
+
+
+class Statistics:
+    """Counts of durable checkpoints, and the last ``SAMPLES_MAX`` of their pauses and flushes."""
+
+    def __init__(self) -> None:
+        self.count = self.records = self.bytes = 0
+        self.cost_s = 0.0
+        self.pauses: deque[float] = deque(maxlen=SAMPLES_MAX)
+        self.flushes: deque[float] = deque(maxlen=SAMPLES_MAX)
+
+    def add(self, checkpoint: Checkpoint, flush_s: float) -> None:
+        """Count one more."""
+        self.count += 1
+        self.records += checkpoint.records
+        self.bytes += checkpoint.bytes
+        self.cost_s += checkpoint.cost
+        self.pauses.append(checkpoint.pause)
+        self.flushes.append(flush_s)
+
+    def summary(self) -> dict[str, float]:
+        """For people and for ``--json``: times in milliseconds."""
+        found: dict[str, float] = {"count": self.count, "records": self.records, "bytes": self.bytes}
+        found["cost_ms"] = self.cost_s * 1000
+        for name, samples in (("pause", sorted(self.pauses)), ("flush", sorted(self.flushes))):
+            for share in (50, 99):
+                found[f"{name}_p{share}_ms"] = samples[(len(samples) - 1) * share // 100] * 1000 if samples else 0.0
+            found[f"{name}_max_ms"] = samples[-1] * 1000 if samples else 0.0
+        return found

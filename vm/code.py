@@ -1,0 +1,156 @@
+"""Code objects of one world: protos, their shapes, and the way from a frame back to its function.
+
+A :class:`Proto` is one function of one version of a file.  Its direct shape is compiled when the function is first
+called or linked; its resumable shapes when a frame must be entered somewhere.  :class:`CodeTable` maps a finished
+code object back to its proto, so that a frame on the stack tells function, instruction and place in the source.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import CodeType, FunctionType
+from typing import Any
+
+from holdfast.lang import ir
+from holdfast.lang.assemble import LINE_BASE, DirectCode, make_direct, make_resumable
+from holdfast.lang.diagnostics import Source
+from holdfast.lang.emit import RawMethods
+from holdfast.lang.lower import Unit
+from holdfast.lang.resumable import Layout
+
+RECOMPILES_MAX = 6
+"""A function whose speculations fail in more rounds than this is compiled with all its tests."""
+
+
+@dataclass(slots=True, eq=False)
+class UnitCode:
+    """One version of a file, linked."""
+
+    unit: Unit
+    key: str
+    """``module@hash``: in the keys of makers and protos."""
+    hash: str
+    source: Source
+    protos: list[Proto]
+
+
+class Proto:
+    """One function of one version of a file."""
+
+    __slots__ = ("failed", "function", "functions", "key", "resumables", "rounds", "starts", "table", "unit", "_direct")
+
+    def __init__(self, function: ir.Function, unit: UnitCode, table: CodeTable) -> None:
+        self.function = function
+        self.unit = unit
+        self.table = table
+        self.key = f"{unit.key}:{function.index}"
+        self.failed: frozenset[int] = frozenset()
+        self.rounds = 0
+        self.functions: list[FunctionType] = []
+        """Function objects that are given the new code when a speculation has failed."""
+        self.resumables: dict[tuple[int, bool], tuple[FunctionType, Layout]] = {}
+        self.starts: list[int] = []
+        self._direct: DirectCode | None = None
+
+    @property
+    def filename(self) -> str:
+        """What CPython shows as file name; guests never see it."""
+        return f"<hold {self.unit.key}>"
+
+    def direct(self) -> DirectCode:
+        """The direct shape, compiled when first asked for."""
+        if self._direct is None:
+            made = make_direct(self.function, self.unit.key, self.table.methods, self.failed, self.filename)
+            self._direct = made
+            self.table.note(made.code, self)
+            self.starts = sorted({line - LINE_BASE for _, _, line in made.code.co_lines() if line is not None})
+        return self._direct
+
+    def maker(self) -> FunctionType:
+        """The function that binds captures and gives a guest function."""
+        return FunctionType(self.direct().maker, self.table.globals)
+
+    def instance(self) -> FunctionType:
+        """A guest function without captures; it takes part in recompilation."""
+        made: FunctionType = self.maker()()
+        self.functions.append(made)
+        return made
+
+    def resumable(self, n: int, after: bool) -> tuple[FunctionType, Layout]:
+        """The resumable shape entered at instruction n, or behind it."""
+        found = self.resumables.get((n, after))
+        if found is None:
+            made = make_resumable(self.function, self.unit.key, self.table.methods, n, after, self.filename)
+            self.table.note(made.code, self)
+            found = self.resumables[n, after] = (FunctionType(made.code, self.table.globals), made.layout)
+        return found
+
+    def group(self, n: int) -> range:
+        """The instructions of the group that begins at n: they share a line of the direct shape."""
+        place = bisect_right(self.starts, n)
+        return range(n, self.starts[place] if place < len(self.starts) else self.function.size)
+
+    def speculation_failed(self, n: int) -> None:
+        """Compile the direct shape again, with tests where the speculation has failed.
+
+        Function objects keep their identity: they are given the new code.
+        """
+        new = frozenset(self.group(n)) - self.failed
+        if not new:
+            return
+        self.rounds += 1
+        everything = frozenset(range(1, self.function.size))
+        self.failed = everything if self.rounds > RECOMPILES_MAX else self.failed | new
+        self._direct = None
+        code = self.direct().code
+        for function in self.functions:
+            function.__code__ = code
+        key = f"K:{self.key}"
+        if key in self.table.globals:
+            self.table.globals[key] = self.maker()
+
+
+class CodeTable:
+    """All code of one world."""
+
+    def __init__(self, globals_: dict[str, Any], methods: RawMethods) -> None:
+        self.globals = globals_
+        self.methods = methods
+        self.protos: dict[str, Proto] = {}
+        self._by_code: dict[int, tuple[CodeType, Proto]] = {}
+
+    def add(self, unit: Unit, hash_: str, source: Source) -> UnitCode:
+        """Protos of a unit; its makers become globals."""
+        linked = UnitCode(unit, f"{unit.module}@{hash_[:12]}", hash_, source, [])
+        for function in unit.functions:
+            proto = Proto(function, linked, self)
+            linked.protos.append(proto)
+            self.protos[proto.key] = proto
+        return linked
+
+    def note(self, code: CodeType, proto: Proto) -> None:
+        """Remember whose code it is.  The entry keeps the code alive, so its id is not given out again."""
+        self._by_code[id(code)] = (code, proto)
+
+    def proto_of(self, code: CodeType) -> Proto | None:
+        """The function that a code object belongs to; None for host code."""
+        found = self._by_code.get(id(code))
+        return found[1] if found is not None else None
+
+
+Place = tuple[str, int, str]
+"""File, line, function: what a trace shows."""
+
+
+def place_of(proto: Proto, n: int) -> Place | None:
+    """Where an instruction comes from; None for the machine's own lines (entry of a deoptimised frame)."""
+    span = proto.function.spans.get(n)
+    if span is None:
+        return None
+    line, _ = proto.unit.source.position(span[0])
+    return proto.unit.source.name, line, proto.function.name
+
+
+__all__ = ["Callable", "CodeTable", "Place", "Proto", "UnitCode", "place_of"]

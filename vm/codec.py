@@ -1,0 +1,311 @@
+"""Records: how values and objects are written as bytes.
+
+A **record** is what the store keeps under a key::
+
+    version   1 byte   RECORD_VERSION
+    length    4 bytes  big endian, of the payload
+    checksum  4 bytes  big endian, crc32 over key and payload
+    payload            one MessagePack array
+
+The checksum covers the key, so a record that was moved to another key is found out as surely as one with a flipped
+bit.  The payload of an object's record is ``[class number, schema, owner, extra, field, ...]``: the fields in the
+order of the class's ``_slots``; ``schema`` tells which layout of the class that is; ``owner`` is nil for the
+whole-world domain; ``extra`` is nil or a flat array of name, value, name, value for the fields without a slot.
+A List has one field, the array of its elements; a Map a flat array of keys and values in order, a Set an array of its
+elements; a large collection has the extension PIECES there instead, and its contents in records of their own
+(:mod:`holdfast.vm.pieces`).  A function's record is ``[5, 0, nil, nil, source hash, function index, module name,
+[captured value, ...]]``.
+
+Values are MessagePack's own nil, boolean, 64-bit integers, float 64, string and binary, and these extensions:
+
+====== ============ ==========================================================================
+code   name         data
+====== ============ ==========================================================================
+1      REFERENCE    8 bytes, big endian: the id of an object or function
+2      INTEGER      an integer past 64 bits, two's complement, big endian, shortest form
+3      RANGE        a MessagePack array: start, stop, step
+4      NAMED        a MessagePack array: module name, name (a class, a top-level function)
+5      UNSET        empty: a variable before its initialisation
+6      ABSENT       empty: a slot that holds nothing
+7      PIECES       a MessagePack array that the collection's class understands
+====== ============ ==========================================================================
+
+No array of the host is ever a value of Hold, so decoded *values* that are arrays or maps mean a forged record.
+Decoding never recurses: MessagePack nesting is limited by the library (1,024), and a reference to a function, which
+has no ghost, is resolved by the heap with a worklist.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any, NoReturn
+from zlib import crc32
+
+import ormsgpack
+
+from holdfast.vm.ids import kid
+from holdfast.vm.objects import UNSET, Obj
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from types import FunctionType
+
+RECORD_VERSION = 1
+HEAD_BYTES = 9
+INTEGER_BITS_MAX = 1_000_000
+"""The language's own limit; a record with a larger one is forged."""
+
+REFERENCE, INTEGER, RANGE, NAMED, UNSET_EXT, ABSENT_EXT, PIECES = 1, 2, 3, 4, 5, 6, 7
+
+ABSENT = type("Absent", (), {"__slots__": (), "__repr__": lambda self: "<absent>"})()
+"""Stands in an image or a record for a slot that holds nothing."""
+
+_pack_head = struct.Struct(">BII").pack
+_read_head = struct.Struct(">BII").unpack_from
+_pack_id = struct.Struct(">Q").pack
+_Ext = ormsgpack.Ext
+_packb = ormsgpack.packb
+_unpackb = ormsgpack.unpackb
+_OPTIONS = (
+    ormsgpack.OPT_PASSTHROUGH_BIG_INT  # they come to the hook
+    # and so does every host type that MessagePack libraries like to help with: the hook refuses it
+    | ormsgpack.OPT_PASSTHROUGH_SUBCLASS
+    | ormsgpack.OPT_PASSTHROUGH_TUPLE
+    | ormsgpack.OPT_PASSTHROUGH_DATACLASS
+    | ormsgpack.OPT_PASSTHROUGH_DATETIME
+    | ormsgpack.OPT_PASSTHROUGH_ENUM
+    | ormsgpack.OPT_PASSTHROUGH_UUID
+)
+
+
+class DamagedRecord(Exception):
+    """A record that cannot be trusted; says which and why."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"the record of {name} is damaged: {reason}")
+        self.name = name
+        """The KID of the object, or what the record is for."""
+        self.reason = reason
+
+
+class UnstorableValue(Exception):
+    """A value that no record can hold: an error of the machine, since such a value must not come to exist."""
+
+
+def key_name(key: bytes) -> str:
+    """What a store key is called in messages: the KID for an object's."""
+    if key[:1] in b"OP" and len(key) >= 9:
+        piece = "" if key[:1] == b"O" else " (a piece)"
+        return kid(int.from_bytes(key[1:9], "big")) + piece
+    return repr(key[:40])[2:-1]
+
+
+def seal_record(key: bytes, payload: bytes) -> bytes:
+    """The record for a payload that is to be stored under the key."""
+    return _pack_head(RECORD_VERSION, len(payload), crc32(payload, crc32(key))) + payload
+
+
+def open_record(key: bytes, record: bytes) -> bytes:
+    """The payload of a record.
+
+    Raises DamagedRecord when anything is wrong with it.
+    """
+    if len(record) < HEAD_BYTES:
+        raise DamagedRecord(key_name(key), f"{len(record)} bytes are too short for a record")
+    version, length, checksum = _read_head(record)
+    payload = record[HEAD_BYTES:]
+    if version != RECORD_VERSION:
+        raise DamagedRecord(key_name(key), f"record version {version}, and this program knows {RECORD_VERSION}")
+    if length != len(payload):
+        raise DamagedRecord(key_name(key), f"{len(payload)} bytes where {length} were written")
+    if checksum != crc32(payload, crc32(key)):
+        raise DamagedRecord(key_name(key), "the checksum does not fit")
+    return payload
+
+
+def encode_integer(value: int) -> bytes:
+    """Two's complement, big endian, as short as it goes."""
+    return value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)
+
+
+class Codec:
+    """Values to bytes and back, for one heap.
+
+    ``identify`` gives the id of an object that has none yet (and notes that it must be written), ``function_id`` does
+    the same for a function; ``name_of`` tells the module and name of what is stored by name.  ``refer`` gives the
+    object or function of an id, ``named`` what a module and name stand for.
+    """
+
+    def __init__(
+        self,
+        identify: Callable[[Obj], int],
+        function_id: Callable[[FunctionType], int],
+        name_of: Callable[[Any], tuple[str, str] | None],
+        refer: Callable[[int], Any],
+        named: Callable[[str, str], Any],
+    ) -> None:
+        self._identify = identify
+        self._function_id = function_id
+        self._name_of = name_of
+        self._refer = refer
+        self._named = named
+        self._trouble: Exception | None = None
+        self.default = self._make_default()
+        self.ext_hook = self._make_ext_hook()
+
+    # ------------------------------------------------------------------ writing
+
+    def pack(self, values: list[Any]) -> bytes:
+        """The payload for the values.
+
+        Raises UnstorableValue when one is no value of Hold, and what ``identify`` and its like raise.
+        """
+        try:
+            return _packb(values, default=self.default, option=_OPTIONS)
+        except TypeError as error:
+            self._raise(error, UnstorableValue(f"no record can hold this: {error}"))
+
+    def _make_default(self) -> Callable[[Any], Any]:
+        identify = self._identify
+        slow = self._encode_rare
+
+        def default(value: Any) -> Any:
+            try:
+                return _Ext(REFERENCE, _pack_id(value._i or identify(value)))
+            except Exception:  # no object, or no id to be had: the slow way tells which
+                return slow(value)
+
+        return default
+
+    def _encode_rare(self, value: Any) -> Any:
+        """The encoder's hook for what is no object; ormsgpack swallows what a hook raises, so it is kept aside."""
+        try:
+            return self._rare(value)
+        except Exception as error:
+            self._trouble = self._trouble or error
+            raise
+
+    def _rare(self, value: Any) -> Any:
+        cls = type(value)
+        if isinstance(value, Obj):  # a failing ``identify`` leads here: once more, where its error is kept
+            return _Ext(REFERENCE, _pack_id(value._i or self._identify(value)))
+        if cls is int:
+            if value.bit_length() > INTEGER_BITS_MAX:
+                raise UnstorableValue(f"an integer of {value.bit_length()} bits is past the {INTEGER_BITS_MAX} allowed")
+            return _Ext(INTEGER, encode_integer(value))
+        if cls is range:
+            return _Ext(RANGE, _packb([value.start, value.stop, value.step], default=self.default, option=_OPTIONS))
+        if value is UNSET:
+            return _Ext(UNSET_EXT, b"")
+        if value is ABSENT:
+            return _Ext(ABSENT_EXT, b"")
+        if cls is Pieces:
+            return _Ext(PIECES, _packb(value.header))
+        place = self._name_of(value)
+        if place is not None:
+            return _Ext(NAMED, _packb(list(place)))
+        if cls.__name__ == "function":
+            return _Ext(REFERENCE, _pack_id(self._function_id(value)))
+        raise UnstorableValue(f"no record can hold a value of the host's type {cls.__name__}")
+
+    # ------------------------------------------------------------------ reading
+
+    def unpack(self, key: bytes, record: bytes) -> list[Any]:
+        """The values in a record.
+
+        Raises DamagedRecord when it cannot be trusted.
+        """
+        payload = open_record(key, record)
+        try:
+            values = _unpackb(payload, ext_hook=self.ext_hook)
+        except ValueError as error:
+            trouble, self._trouble = self._trouble, None
+            if isinstance(trouble, DamagedRecord) or (trouble is not None and not isinstance(trouble, ValueError)):
+                raise trouble from None
+            raise DamagedRecord(key_name(key), str(trouble or error)) from None
+        if type(values) is not list:
+            raise DamagedRecord(key_name(key), "the payload is no array")
+        return values
+
+    def _make_ext_hook(self) -> Callable[[int, bytes], Any]:
+        refer = self._refer
+        from_bytes = int.from_bytes
+        slow = self._decode_rare
+
+        def ext_hook(code: int, data: bytes) -> Any:
+            if code == REFERENCE and len(data) == 8:
+                try:
+                    return refer(from_bytes(data, "big"))
+                except Exception as error:
+                    self._trouble = self._trouble or error
+                    raise
+            return slow(code, data)
+
+        return ext_hook
+
+    def _decode_rare(self, code: int, data: bytes) -> Any:
+        try:
+            return self._other(code, data)
+        except Exception as error:
+            self._trouble = self._trouble or error
+            raise
+
+    def _other(self, code: int, data: bytes) -> Any:
+        if code == INTEGER:
+            value = int.from_bytes(data, "big", signed=True)
+            if len(data) > INTEGER_BITS_MAX // 8 + 1 or encode_integer(value) != data:
+                raise ValueError("an integer that is not in its shortest form, or too large")
+            return value
+        if code == RANGE:
+            parts = _unpackb(data, ext_hook=self.ext_hook)
+            if type(parts) is not list or [type(part) for part in parts] != [int, int, int]:
+                raise ValueError("a range of something else than three integers")
+            return range(*parts)
+        if code == NAMED:
+            parts = _unpackb(data)
+            if type(parts) is not list or [type(part) for part in parts] != [str, str]:
+                raise ValueError("a name of something else than two texts")
+            return self._named(*parts)
+        if code == UNSET_EXT:
+            return UNSET
+        if code == ABSENT_EXT:
+            return ABSENT
+        if code == PIECES:
+            header = _unpackb(data)
+            if type(header) is not list:
+                raise ValueError("a header of pieces that is no array")
+            return Pieces(header)
+        raise ValueError(f"an extension with the unknown code {code}")
+
+    def _raise(self, error: Exception, default: Exception) -> NoReturn:
+        trouble, self._trouble = self._trouble, None
+        if trouble is not None:
+            raise trouble from None
+        raise default from error
+
+
+class Pieces:
+    """In place of a collection's contents: they are in records of their own; ``header`` is for the collection."""
+
+    __slots__ = ("header",)
+
+    def __init__(self, header: list[int]) -> None:
+        self.header = header
+
+
+FORGED_TYPES = frozenset((list, dict, Pieces))
+
+
+def check_values(key: bytes, values: Iterable[Any]) -> None:
+    """Refuse host containers among decoded values: no encoder writes them, and no guest may meet one.
+
+    Raises DamagedRecord.
+    """
+    if not FORGED_TYPES.isdisjoint(map(type, values)):
+        raise DamagedRecord(key_name(key), "an array where a value of Hold must be")
+
+
+def pairs(flat: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
+    """The pairs of a flat array of keys and values."""
+    items = iter(flat)
+    return zip(items, items, strict=True)

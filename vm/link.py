@@ -1,0 +1,226 @@
+"""Linking: compiled files become functions, classes and constants in the globals of a world.
+
+Keys in the globals dict (no guest can spell any of them):
+
+=====================  ====================================================================
+``module:name``        a definition: function, class (its constructor) or constant
+``C:module:name``      the Python class of a class; ``C:KeyError`` of a built-in error
+``S:module:Class.m``   what ``super.m`` means in a class
+``D:module:Class.f``   the function that makes the default of a field
+``K:module@hash:n``    the maker of closures of a function
+``b:name``             a built-in function
+=====================  ====================================================================
+
+Linking a file again (a new version) gives the same keys new values, so calls by name find the newest version; frames
+and closures that run keep the code that they began with, since makers are named by version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import FunctionType
+from typing import Any, NoReturn
+
+from holdfast.lang import ir
+from holdfast.lang.constructor import ConstructorField, constructor
+from holdfast.lang.lower import ClassSpec
+from holdfast.vm.code import CodeTable, Proto, UnitCode
+from holdfast.vm.objects import ERRORS, Obj, fail, make_class, register_name
+
+
+@dataclass(slots=True, eq=False)
+class ClassInfo:
+    """A linked class."""
+
+    name: str
+    module: str
+    number: int
+    python: type[Obj]
+    base: ClassInfo | None
+    fields: list[ConstructorField]
+    """All fields, those of base classes first."""
+    init: Proto | None
+    unit: UnitCode
+    schemas: list[list[str]] = field(default_factory=list)
+    """The fields of each schema version; the last is the current one."""
+
+
+class Linker:
+    """Links files into one world."""
+
+    def __init__(self, table: CodeTable, map_class: type[Obj], number_of: Callable[[str, str, str | None], int]) -> None:
+        self.table = table
+        self.globals = table.globals
+        self.map_class = map_class
+        self.number_of = number_of
+        """(module, class name, old name after ``was``) to the class's number in the world."""
+        self.classes: dict[str, ClassInfo] = {}
+        """Global name to class."""
+        self.by_number: dict[int, ClassInfo] = {}
+        self.on_class: Callable[[ClassInfo], None] = lambda info: None
+        for name, cls in ERRORS.items():
+            self.globals["C:" + name] = cls
+
+    def link(self, unit: UnitCode) -> None:
+        """Bind everything that a file defines."""
+        compiled = unit.unit
+        for name in compiled.names:
+            register_name(self.map_class, name)
+        for name, value in compiled.constants.items():
+            self.globals[f"{compiled.module}:{name}"] = value
+        for proto in unit.protos:
+            self.needs(proto)
+        for name, index in compiled.definitions.items():
+            self.globals[f"{compiled.module}:{name}"] = self.function(unit.protos[index])
+        for spec in self.bases_first(compiled.classes):
+            self.class_(unit, spec)
+
+    def function(self, proto: Proto) -> FunctionType:
+        """A function object without captures."""
+        made = proto.instance()
+        made.__doc__ = proto.function.doc
+        return made
+
+    def needs(self, proto: Proto) -> None:
+        """Bind the makers of the closures that a function makes."""
+        for node in ir.walk(proto.function.body):
+            if isinstance(node, ir.Op) and node.op == "closure":
+                inner = proto.unit.protos[node.data]
+                self.globals[f"K:{inner.key}"] = inner.maker()
+
+    @staticmethod
+    def bases_first(classes: list[ClassSpec]) -> list[ClassSpec]:
+        """Classes of a file so that each stands behind its base."""
+        by_name = {spec.global_name: spec for spec in classes}
+        out: list[ClassSpec] = []
+        done: set[str] = set()
+        for spec in classes:
+            chain = []
+            current: ClassSpec | None = spec
+            while current is not None and current.global_name not in done and current not in chain:
+                chain.append(current)
+                current = by_name.get(current.base or "")
+            for one in reversed(chain):
+                done.add(one.global_name)
+                out.append(one)
+        return out
+
+    # ------------------------------------------------------------------ classes
+
+    def class_(self, unit: UnitCode, spec: ClassSpec) -> ClassInfo:
+        """Make a class, or give an existing one its new version."""
+        base_class, base = self.base_of(spec)
+        own = [self.field(unit, spec, one.name) for one in spec.fields]
+        inherited = list(base.fields) if base is not None else []
+        if base is None and spec.base is not None:
+            inherited = [ConstructorField("message", False, "", None)]
+        names = {f.name for f in own}
+        fields = [f for f in inherited if f.name not in names] + own
+        number = self.number_of(unit.unit.module, spec.name, spec.was)
+        old = self.classes.get(spec.global_name) or self.by_number.get(number)
+        taken = {slot[2:] for slot in base_class._slots}
+        if old is None:
+            new = [f.name for f in own if f.name not in taken]
+            python = make_class(spec.name, number, base_class, new)
+        else:
+            python = old.python
+            self.upgrade(old, spec, [f.name for f in fields])
+        init = unit.protos[spec.methods["init"]] if "init" in spec.methods else base.init if base else None
+        info = ClassInfo(spec.name, unit.unit.module, number, python, base, fields, init, unit)
+        self.classes[spec.global_name] = self.by_number[number] = info
+        self.globals["C:" + spec.global_name] = python
+        for name, index in spec.methods.items():
+            setattr(python, "m_" + name, self.function(unit.protos[index]))
+        self.supers(unit, spec, base_class)
+        made = self.constructor(info, spec)
+        self.globals[spec.global_name] = made
+        self.on_class(info)
+        return info
+
+    def base_of(self, spec: ClassSpec) -> tuple[type[Obj], ClassInfo | None]:
+        """The Python class to extend, and the linked class if it is one of Hold."""
+        if spec.base is None:
+            return Obj, None
+        if spec.base.startswith("b:") or ":" not in spec.base:
+            return ERRORS[spec.base.removeprefix("b:")], None
+        info = self.classes[spec.base]
+        return info.python, info
+
+    def field(self, unit: UnitCode, spec: ClassSpec, name: str) -> ConstructorField:
+        """A field of the constructor; a default that must be computed gets a global function."""
+        one = next(f for f in spec.fields if f.name == name)
+        if one.function is None:
+            return ConstructorField(name, one.required, one.constant, None)
+        key = f"D:{spec.global_name}.{name}"
+        self.globals[key] = self.function(unit.protos[one.function])
+        return ConstructorField(name, False, None, key)
+
+    def upgrade(self, old: ClassInfo, spec: ClassSpec, fields: list[str]) -> None:
+        """Give living instances what a new version of their class adds.
+
+        The Python class stays (instances, ghosts and subclasses keep it), so its layout does: a new field lives in
+        the dict of an instance, behind a property, until the world is opened again.
+        """
+        python: Any = old.python
+        kept = {f"f_{name}" for name in fields}
+        added = [f for f in fields if f"f_{f}" not in python._slots and f not in getattr(python, "_added_names", ())]
+        for name in added:
+            setattr(python, "f_" + name, added_field(name, next((f for f in old.fields if f.name == name), None)))
+            setattr(python, "m_" + name, property(lambda self, n="f_" + name: getattr(self, n)))
+        python._added_names = (*getattr(python, "_added_names", ()), *added)
+        python._added = tuple(f"f_{n}" for n in python._added_names if f"f_{n}" in kept)
+        for name in [n for n in vars(python) if n.startswith("m_")]:
+            if name[2:] not in spec.methods and name[2:] not in fields:
+                delattr(python, name)
+
+    def supers(self, unit: UnitCode, spec: ClassSpec, base_class: type[Obj]) -> None:
+        """Bind what ``super.m`` means in the methods of a class."""
+        for index in [*spec.methods.values(), *[i for i, _ in enumerate(unit.protos)]]:
+            for node in ir.walk(unit.protos[index].function.body):
+                if isinstance(node, ir.Op) and node.op in ("calls", "spawn"):
+                    target = node.data[0] if node.op == "calls" else node.data[1]
+                    if isinstance(target, tuple) and target[0] == spec.global_name:
+                        found = getattr(base_class, "m_" + target[1], None)
+                        key = "S:{}.{}".format(*target)
+                        self.globals[key] = found if type(found) is FunctionType else missing(base_class._name, target[1])
+
+    def constructor(self, info: ClassInfo, spec: ClassSpec) -> FunctionType:
+        """The class as a value."""
+        unit = info.init.unit if info.init is not None else info.unit
+        init = info.init.function if info.init is not None else None
+        function = constructor(spec.name, spec.global_name, info.fields, init, -1 - info.number)
+        proto = Proto(function, unit, self.table)
+        self.table.protos[proto.key] = proto
+        made = proto.instance()
+        made.__dict__["__hold_class__"] = info.python
+        made.__doc__ = spec.doc
+        return made
+
+
+def added_field(name: str, default: ConstructorField | None) -> property:
+    """The property of a field that a class has got after its instances were made."""
+
+    def read(self: Any) -> Any:
+        more = getattr(self, "_x", None)
+        if more and name in more:
+            return more[name]
+        return default.constant if default is not None else None
+
+    def write(self: Any, value: Any) -> None:
+        more = getattr(self, "_x", None)
+        if more is None:
+            more = self._x = {}
+        more[name] = value  # the generated code has run the barrier
+
+    return property(read, write)
+
+
+def missing(base: str, method: str) -> FunctionType:
+    """What ``super.m`` calls when the base class has no such method."""
+
+    def absent(*arguments: Any) -> NoReturn:
+        fail("NameError", f"the base class {base} has no method '{method}'")
+
+    assert isinstance(absent, FunctionType)
+    return absent

@@ -1,0 +1,186 @@
+"""Files of Hold in a world: compiled, linked, kept by content hash, found again by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from holdfast.lang.compile import compile_source, source_hash
+from holdfast.lang.diagnostics import CompileError, Diagnostic, Source
+from holdfast.lang.lower import Unit
+from holdfast.lang.scope import ModuleInterface
+from holdfast.lang.tree import Span
+from holdfast.vm.code import UnitCode
+from holdfast.vm.codec import open_record
+from holdfast.vm.helpers import guest_callable
+from holdfast.vm.objects import ERRORS, Error, make_error
+
+if TYPE_CHECKING:
+    from holdfast.vm.world import World
+
+Loader = Callable[[str], str | None]
+"""Module name to the text of its file, or None when there is no file: then the world's own version is taken."""
+
+
+class Modules:
+    """The modules of one world."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.loader: Loader = lambda name: None
+        self.versions: dict[tuple[str, str], UnitCode] = {}
+        """(module, hash) to what was compiled."""
+        self.newest: dict[str, UnitCode] = {}
+        self.loading: list[str] = []
+
+    # ------------------------------------------------------------------ side records
+
+    def store(self, key: str, text: str) -> None:
+        """Have the next checkpoint write a side record."""
+        self.world.meta[key.encode()] = text.encode()
+
+    def read(self, key: str) -> str | None:
+        """A side record."""
+        raw = key.encode()
+        if raw in self.world.meta:
+            found = self.world.meta[raw]
+            return found.decode() if found is not None else None
+        record = self.world.store.get(b"M" + raw)
+        return bytes(open_record(b"M" + raw, record)).decode() if record is not None else None
+
+    def stored(self, prefix: str) -> Iterator[tuple[str, str]]:
+        """All side records whose key begins so: rest of the key, text."""
+        start = b"M" + prefix.encode()
+        for key, record in self.world.store.scan(start):
+            yield key[len(start) :].decode(), bytes(open_record(key, record)).decode()
+
+    # ------------------------------------------------------------------ compiling
+
+    def program(self, text: str, name: str) -> UnitCode:
+        """Compile and link a program."""
+        return self.add(text, name, name, "program")
+
+    def load_file(self, path: Path) -> str:
+        """Load a module from a host file; what it imports is looked for beside it."""
+        folder = path.parent
+
+        def loader(name: str) -> str | None:
+            file = folder / name
+            return file.read_text() if file.is_file() else None
+
+        saved, self.loader = self.loader, loader
+        try:
+            self.add(path.read_text(), path.name, path.name, "module")
+        finally:
+            self.loader = saved
+        return path.name
+
+    def add(self, text: str, name: str, module: str, mode: str) -> UnitCode:
+        """Compile a version of a file, unless it is there, link it, and keep its source."""
+        hash_ = source_hash(text)
+        found = self.versions.get((module, hash_))
+        if found is None:
+            found = self.compile(text, name, module, mode)
+            if mode != "session":
+                self.store(f"source:{hash_}", json.dumps([text, name, mode]))
+        if self.newest.get(module) is not found:
+            self.world.linker.link(found)
+            self.newest[module] = found
+            self.store(f"module:{module}", hash_)
+        return found
+
+    def compile(self, text: str, name: str, module: str, mode: str) -> UnitCode:
+        """Compile only."""
+        source = Source(name, text)
+
+        def importer(path: str, span: Span) -> ModuleInterface:
+            return self.import_(path, module, span, source)
+
+        self.loading.append(module)
+        try:
+            unit: Unit = compile_source(text, name, module, mode, self.world.builtin_names, importer)
+        finally:
+            self.loading.pop()
+        made = self.world.table.add(unit, source_hash(text), source)
+        self.versions[module, made.hash] = made
+        return made
+
+    def import_(self, path: str, importer: str, span: Span, source: Source) -> ModuleInterface:
+        """The interface of an imported module; it is loaded first."""
+        name = self.resolve_path(path, importer)
+        if name is None:
+            self.refuse("E0123", f"'{path}' leads out of the program's folder", span, "name a file below it", source)
+        if name in self.loading:
+            circle = " → ".join([*self.loading[self.loading.index(name) :], name])
+            self.refuse("E0124", f"imports go in a circle: {circle}", span, "move what both need into a third", source)
+        text = self.loader(name)
+        if text is not None:
+            unit = self.add(text, name, name, "module")
+        else:
+            stored = self.load_stored(name)
+            if stored is None:
+                self.refuse("E0123", f"there is no module '{path}'", span, "give the path of a file beside this one", source)
+            unit = stored
+        return ModuleInterface(name, unit.unit.exports)
+
+    @staticmethod
+    def refuse(code: str, message: str, span: Span, help_text: str, source: Source) -> Any:
+        """Throw a compile error at an import."""
+        raise CompileError([Diagnostic(code, message, span, help_text, source)])
+
+    @staticmethod
+    def resolve_path(path: str, importer: str) -> str | None:
+        """The module's name in the world: the path from the program's folder."""
+        if path.startswith("std/"):
+            return path
+        parts: list[str] = []
+        for part in (PurePosixPath(importer).parent / path).parts:
+            if part == "..":
+                if not parts:
+                    return None
+                parts.pop()
+            elif part != ".":
+                parts.append(part)
+        return None if path.startswith("/") else "/".join(parts)
+
+    # ------------------------------------------------------------------ from the world
+
+    def load_stored(self, module: str) -> UnitCode | None:
+        """The newest version that the world holds, linked; None when it holds none."""
+        found = self.newest.get(module)
+        if found is None:
+            hash_ = self.read(f"module:{module}")
+            if hash_ is None:
+                return None
+            found = self.version(module, hash_)
+            self.newest[module] = found
+            self.world.linker.link(found)
+        return found
+
+    def version(self, module: str, hash_: str) -> UnitCode:
+        """One version of a file, compiled but not made the newest."""
+        found = self.versions.get((module, hash_))
+        if found is None:
+            record = self.read(f"source:{hash_}")
+            if record is None:
+                raise LookupError(hash_)
+            text, name, mode = json.loads(record)
+            found = self.compile(text, name, module, mode)
+        return found
+
+    def error_constructor(self, name: str) -> FunctionType:
+        """The constructor of a built-in error class, as a value."""
+        world = self.world
+
+        def make(message: Any = "") -> Error:
+            """A new error with a message."""
+            error = make_error(name, message)
+            error._t = world.heap.token
+            return error
+
+        made = guest_callable(make, name)
+        made.__dict__["__hold_class__"] = ERRORS[name]
+        return made

@@ -1,0 +1,569 @@
+"""Large collections in pieces: what both kinds share, and Map and Set.
+
+A collection past ``PIECES_ABOVE`` is not one record but many, so that one change writes one of them.  In its slot
+``v`` is then a :class:`PieceMap` or a :class:`~holdfast.vm.piecelist.PieceList` in place of the raw container.  The
+keys of its pieces are ``P``, the collection's id (8 bytes), a letter and
+
+====== ==================================== =================================================================
+letter rest of the key                      payload of the record
+====== ==================================== =================================================================
+``k``  key bytes of a Map's key             ``[sequence number, value]``
+``q``  a sequence number, 8 bytes           ``[key]``: the entries in insertion order
+``c``  a chunk number, 8 bytes              the elements of a List's chunk
+``d``  a page number, 4 bytes               ``[chunk number, length, chunk number, length, ...]``: the order of chunks
+====== ==================================== =================================================================
+
+Key bytes of two keys agree exactly when the keys are ``==`` (1, 1.0 and true are one key; 0.0 and -0.0; instances by
+id).  The object's own record has a header: count and next sequence number of a Map, for a List see there.
+
+A container in pieces has three layers: what was changed since the last checkpoint began (``changes``), what an open
+checkpoint has taken and is writing (``frozen``), and the store.  What the Python dict itself holds is a cache of all
+three: any entry of it may be dropped at any time.  So a reader asks the cache, the changes, the frozen ones, the
+store, in this order.  A change is undone (``atomic``) key by key.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import ItemsView, KeysView, ValuesView
+from hashlib import blake2b
+from operator import itemgetter
+from sys import getrefcount
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from holdfast.vm import ids
+from holdfast.vm.codec import DamagedRecord, check_values, key_name, seal_record
+from holdfast.vm.objects import Obj
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from holdfast.vm.heap import Heap
+    from holdfast.vm.store import Batch
+
+PIECES_ABOVE = {ids.LIST: 16_384, ids.MAP: 4_096, ids.SET: 4_096}
+"""Elements or entries from which on a collection is kept in pieces.  A piece of a Map costs a read 1.5 times and a
+write 10 times what a raw dict costs; a record of 4,096 entries takes 0.3 ms to write again for each change."""
+KEY_BYTES_MAX = 200
+"""Longer key bytes are replaced by their hash."""
+CHUNK_SCAN = 512
+"""Entries read from the store at a time by an iteration."""
+ENTRY_BYTES = 250
+"""Estimate of what one cached entry keeps in memory."""
+
+HOLDERS = 4
+"""References to a raw container that nobody else holds, in :func:`split`: the slot, the caller's variable, the
+parameter, the argument of ``getrefcount``."""
+
+_pack_id = struct.Struct(">Q").pack
+
+
+class Sink:
+    """The batch that pieces are put into; its owner may change it for a new one between two entries."""
+
+    __slots__ = ("batch",)
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+
+
+class PieceChanges:
+    """Changes that a checkpoint has taken from a container in pieces; nobody changes them any more."""
+
+    __slots__ = ("container",)
+    container: PieceBase
+
+    @property
+    def header(self) -> list[int]:
+        """What the collection's own record says."""
+        raise NotImplementedError
+
+    def write(self, heap: Heap, sink: Sink) -> Iterator[None]:
+        """Put the pieces into the sink; yields after each entry."""
+        raise NotImplementedError
+
+    def settle(self) -> None:
+        """The checkpoint is written: the store has these changes now."""
+        if self.container.frozen is self:
+            self.container.frozen = None
+
+
+class PieceBase:
+    """What the checkpoint and ``atomic`` ask of a container in pieces."""
+
+    __slots__ = ()
+    frozen: PieceChanges | None
+
+    def freeze(self) -> PieceChanges:
+        """Give the changes to the open checkpoint, and begin to collect anew."""
+        raise NotImplementedError
+
+    def begin_level(self) -> None:
+        """From here on, keep what is needed to undo."""
+        raise NotImplementedError
+
+    def end_level(self, *, keep: bool, owned_by_outer: bool, moved: bool) -> None:
+        """End the innermost level: undo it; or keep its changes, and let an outer level be able to undo them.
+
+        ``moved``: the outer level had none of its own for this container and takes this one over as it is.
+        """
+        raise NotImplementedError
+
+    def trim(self) -> None:
+        """Drop from memory what can be read again."""
+        raise NotImplementedError
+
+    def size_in_memory(self) -> int:
+        """Estimate in bytes."""
+        raise NotImplementedError
+
+
+def split(heap: Heap, obj: Any, raw: Any) -> Any:
+    """Put a container in pieces in place of the object's raw one; the raw one where somebody else holds that."""
+    if getrefcount(raw) > HOLDERS:
+        return raw
+    if obj._k == ids.LIST:
+        from holdfast.vm.piecelist import PieceList
+
+        obj.v = PieceList.from_raw(heap, obj._i, raw)
+    else:
+        obj.v = PieceMap.from_raw(heap, obj._i, raw)
+    return obj.v
+
+
+# --------------------------------------------------------------------------- keys
+
+
+def key_bytes(heap: Heap, key: Any) -> bytes:
+    """The bytes that stand for a Map's key; an instance or function without an id gets one."""
+    data = find_key_bytes(heap, key)
+    if data is None:
+        oid = heap.identify(key) if isinstance(key, Obj) else heap.function_ref(key)
+        data = b"o" + _pack_id(oid)
+    return data
+
+
+def find_key_bytes(heap: Heap, key: Any) -> bytes | None:
+    """The bytes that stand for a Map's key; None for an instance or function without an id: it is in no store."""
+    kind = type(key)
+    if kind is str:
+        return _short(b"s" + key.encode())
+    if kind is int or kind is bool or (kind is float and key.is_integer()):
+        number = int(key)
+        return _short(b"i" + number.to_bytes(number.bit_length() // 8 + 1, "big", signed=True))
+    if kind is float:
+        return b"f" + struct.pack(">d", key)
+    if key is None:
+        return b"n"
+    if kind is bytes:
+        return _short(b"b" + key)
+    if kind is range:
+        return _short(_range_bytes(key))
+    if isinstance(key, Obj):
+        return b"o" + _pack_id(key._i) if key._i else None
+    place = heap.machine.name_of(key)
+    if place is not None:
+        return _short(b"N" + place[0].encode() + b"\0" + place[1].encode())
+    if isinstance(key, FunctionType):
+        oid = heap.function_id(key)
+        return b"o" + _pack_id(oid) if oid else None
+    raise TypeError(f"a value of the host's type {kind.__name__} cannot be a key")
+
+
+def _short(data: bytes) -> bytes:
+    return data if len(data) <= KEY_BYTES_MAX else b"#" + data[:1] + blake2b(data, digest_size=32).digest()
+
+
+def _range_bytes(value: range) -> bytes:
+    """Ranges are equal when they give the same numbers."""
+    if not value:
+        return b"r"
+    first, last = value[0], value[-1]
+    step = 0 if first == last else value.step
+    return b"r" + b"|".join(b"%d" % part for part in (first, last, step))
+
+
+# --------------------------------------------------------------------------- maps
+
+GONE = -1
+Entry = tuple[int, Any, int]
+"""(sequence number or GONE, value, sequence number of the older entry to delete or GONE)."""
+
+
+class MapChanges(PieceChanges):
+    """Changes to a :class:`PieceMap`: entries by key, and the keys of new entries by sequence number."""
+
+    __slots__ = ("_places", "base", "bulk", "cleared", "count", "entries", "fresh", "next")
+    container: PieceMap
+
+    def __init__(self, container: PieceMap, base: int, *, cleared: bool = False) -> None:
+        self.container = container
+        self.base = base
+        """Sequence numbers from here on are new in these changes."""
+        self.entries: dict[Any, Entry] = {}
+        self.fresh: dict[int, Any] = {}
+        self.cleared = cleared
+        """Everything older is deleted first."""
+        self.bulk: dict[Any, Any] | None = None
+        """The raw dict that the container was made of; its entries are numbered from 0, in order."""
+        self._places: dict[Any, int] | None = None
+        self.count = self.next = 0
+
+    @property
+    def header(self) -> list[int]:
+        return [self.count, self.next]
+
+    def find(self, key: Any) -> Entry | None:
+        """What these changes say about the key; None when nothing."""
+        entry = self.entries.get(key)
+        if entry is None and self.bulk is not None and key in self.bulk:
+            if self._places is None:
+                self._places = {known: place for place, known in enumerate(self.bulk)}
+            return self._places[key], self.bulk[key], GONE
+        return entry
+
+    def new_after(self, last: int) -> list[tuple[int, Any]]:
+        """Sequence number and key of the new entries after the given number, in order."""
+        bulk = [] if self.bulk is None else [pair for pair in enumerate(self.bulk) if pair[0] > last]
+        return bulk + sorted((pair for pair in self.fresh.items() if pair[0] > last), key=itemgetter(0))
+
+    def write(self, heap: Heap, sink: Sink) -> Iterator[None]:
+        container = self.container
+        prefix = container.prefix
+        if self.cleared:
+            sink.batch.delete_range(prefix, b"P" + _pack_id(container.oid + 1))
+        for sequence, (key, value) in enumerate(self.bulk.items() if self.bulk is not None else ()):
+            self._put(heap, sink.batch, key, sequence, value)
+            container.keep_cached(key, value)
+            yield
+        for key, (sequence, value, old) in self.entries.items():
+            if old != GONE:
+                sink.batch.delete(prefix + b"q" + _pack_id(old))
+            if sequence != GONE:
+                self._put(heap, sink.batch, key, sequence, value)
+            else:
+                sink.batch.delete(prefix + b"k" + key_bytes(heap, key))
+            yield
+
+    def _put(self, heap: Heap, batch: Batch, key: Any, sequence: int, value: Any) -> None:
+        prefix, pack = self.container.prefix, heap.codec.pack
+        place = prefix + b"k" + key_bytes(heap, key)
+        batch.put(place, seal_record(place, pack([sequence, value])))
+        if sequence >= self.base:
+            place = prefix + b"q" + _pack_id(sequence)
+            batch.put(place, seal_record(place, pack([key])))
+
+
+class MapLevel:
+    """What one level of ``atomic`` needs to undo its changes to a :class:`PieceMap`."""
+
+    __slots__ = ("count", "entries", "whole")
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.entries: dict[Any, Entry | None] = {}
+        """The changes' own entry, or None, for each key that was written first in this level."""
+        self.whole: MapChanges | None = None
+        """The changes as a whole, which ``clear`` has replaced; ``entries`` belong to them."""
+
+
+class PieceMap(PieceBase, dict[Any, Any]):
+    """The contents of a large Map or Set (there with nil for values).  Iteration is in order of insertion."""
+
+    __slots__ = ("changes", "count", "frozen", "heap", "levels", "next", "oid", "prefix")
+    __hash__ = None  # type: ignore[assignment]
+    frozen: MapChanges | None
+
+    def __init__(self, heap: Heap, oid: int, count: int = 0, following: int = 0) -> None:
+        super().__init__()
+        self.heap = heap
+        self.oid = oid
+        self.prefix = b"P" + _pack_id(oid)
+        self.count = count
+        self.next = following
+        self.changes = MapChanges(self, following)
+        self.frozen = None
+        self.levels: list[MapLevel] = []
+
+    @classmethod
+    def from_header(cls, heap: Heap, oid: int, header: list[Any]) -> PieceMap:
+        """The container that a collection's record tells of; reads nothing."""
+        if [type(part) for part in header] != [int, int] or not 0 <= header[0] <= header[1]:
+            raise DamagedRecord(ids.kid(oid), "a header of pieces that cannot be")
+        return cls(heap, oid, *header)
+
+    @classmethod
+    def from_raw(cls, heap: Heap, oid: int, raw: dict[Any, Any]) -> PieceMap:
+        """Take over a raw dict, which nobody else holds, in no time; its entries are read from it until written."""
+        made = cls(heap, oid, len(raw))
+        made.changes.bulk = raw
+        made.next = len(raw)
+        return made
+
+    # ------------------------------------------------------------------ reading
+
+    def _older(self, key: Any) -> tuple[int, Any] | None:
+        """Sequence number and value of a key that the current changes say nothing of."""
+        if self.changes.cleared:
+            return None
+        frozen = self.frozen
+        if frozen is not None:
+            entry = frozen.find(key)
+            if entry is not None:
+                return None if entry[0] == GONE else entry[:2]
+            if frozen.cleared:
+                return None
+        data = find_key_bytes(self.heap, key)
+        if data is None:
+            return None
+        place = self.prefix + b"k" + data
+        record = self.heap.store.get(place)
+        if record is None:
+            return None
+        values = self.heap.codec.unpack(place, record)
+        if len(values) != 2 or type(values[0]) is not int:
+            raise DamagedRecord(key_name(place), "it is not that of an entry")
+        check_values(place, values)
+        return values[0], values[1]
+
+    def __missing__(self, key: Any) -> Any:
+        """A key that is not cached."""
+        entry = self.changes.find(key) or self._older(key)
+        if entry is None or entry[0] == GONE:
+            raise KeyError(key)
+        dict.__setitem__(self, key, entry[1])
+        self.heap.memory_used += ENTRY_BYTES
+        return entry[1]
+
+    def __contains__(self, key: object) -> bool:
+        if dict.__contains__(self, key):
+            return True
+        try:
+            self.__missing__(key)
+        except KeyError:
+            return False
+        return True
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        try:
+            return self[key]
+        except KeyError:
+            return default
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Any]:
+        last = -1
+        while chunk := self._stored_after(last):
+            for last, key in chunk:
+                if self._is_current(last, key):
+                    yield key
+        while newer := self._new_after(last):
+            for last, key in newer:
+                if self._is_current(last, key):
+                    yield key
+
+    def _stored_after(self, last: int) -> list[tuple[int, Any]]:
+        frozen = self.frozen
+        if self.changes.cleared or (frozen is not None and frozen.cleared):
+            return []
+        found: list[tuple[int, Any]] = []
+        letter = self.prefix + b"q"
+        for place, record in self.heap.store.scan(letter, letter + _pack_id(last + 1)):
+            values = self.heap.codec.unpack(place, record)
+            if len(values) != 1 or len(place) != len(letter) + 8:
+                raise DamagedRecord(key_name(place), "it is not that of a key")
+            check_values(place, values)
+            found.append((int.from_bytes(place[-8:], "big"), values[0]))
+            if len(found) == CHUNK_SCAN:
+                break
+        return found
+
+    def _new_after(self, last: int) -> list[tuple[int, Any]]:
+        """Entries of both changes that are new in them; an entry of the frozen ones may be in the store meanwhile."""
+        older = self.frozen.new_after(last) if self.frozen is not None and not self.changes.cleared else []
+        return older + self.changes.new_after(last)
+
+    def _is_current(self, sequence: int, key: Any) -> bool:
+        """Whether an entry that was met in an older layer is still what the key stands for."""
+        for layer in (self.changes, self.frozen):
+            if layer is None:
+                continue
+            entry = layer.entries.get(key)
+            if entry is not None:
+                return entry[0] == sequence
+            if layer.cleared and sequence < layer.base:
+                return False
+        return True
+
+    def keys(self) -> KeysView[Any]:  # type: ignore[override]
+        return KeysView(self)
+
+    def values(self) -> ValuesView[Any]:  # type: ignore[override]
+        return ValuesView(self)
+
+    def items(self) -> ItemsView[Any, Any]:  # type: ignore[override]
+        return ItemsView(self)
+
+    def copy(self) -> dict[Any, Any]:
+        return dict(self.items())
+
+    def __reversed__(self) -> Iterator[Any]:
+        return iter(list(self)[::-1])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, dict) or len(other) != len(self):
+            return False
+        return all(key in other and other[key] == value for key, value in self.items())
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __repr__(self) -> str:
+        return f"<{self.count} entries in pieces>"
+
+    # ------------------------------------------------------------------ writing
+
+    def _log(self, key: Any, entry: Entry | None) -> None:
+        if self.levels:
+            level = self.levels[-1]
+            if level.whole is None:
+                level.entries.setdefault(key, entry)
+
+    def _number(self, key: Any) -> int:
+        """The sequence number of a new entry."""
+        sequence = self.next
+        self.next = sequence + 1
+        self.count += 1
+        self.changes.fresh[sequence] = key
+        return sequence
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        changes = self.changes
+        entry = changes.find(key)
+        if self.levels:
+            self._log(key, entry)
+        if entry is None:
+            self.heap.piece_changes += 1
+            older = self._older(key)
+            entry = (self._number(key) if older is None else older[0], value, GONE)
+        elif entry[0] == GONE:
+            entry = (self._number(key), value, entry[2])
+        else:
+            entry = (entry[0], value, entry[2])
+        changes.entries[key] = entry
+        dict.__setitem__(self, key, value)
+
+    def __delitem__(self, key: Any) -> None:
+        changes = self.changes
+        entry = changes.find(key)
+        older = self._older(key) if entry is None else None
+        if (entry is None and older is None) or (entry is not None and entry[0] == GONE):
+            raise KeyError(key)
+        self._log(key, entry)
+        self.heap.piece_changes += 1
+        if entry is None:
+            assert older is not None  # tested above
+            changes.entries[key] = (GONE, None, older[0])
+        elif changes.fresh.pop(entry[0], None) is None and entry[0] < changes.base:
+            changes.entries[key] = (GONE, None, entry[0])
+        elif entry[2] != GONE:
+            changes.entries[key] = (GONE, None, entry[2])
+        else:
+            del changes.entries[key]
+        self.count -= 1
+        dict.pop(self, key, None)
+
+    def clear(self) -> None:
+        if self.levels and self.levels[-1].whole is None:
+            self.levels[-1].whole = self.changes
+        self.changes = MapChanges(self, self.next, cleared=True)
+        self.count = 0
+        dict.clear(self)
+
+    def pop(self, key: Any, *default: Any) -> Any:
+        try:
+            value = self[key]
+        except KeyError:
+            if default:
+                return default[0]
+            raise
+        del self[key]
+        return value
+
+    def popitem(self) -> tuple[Any, Any]:
+        if not self.count:
+            raise KeyError("the collection is empty")
+        key = list(self)[-1]
+        return key, self.pop(key)
+
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def update(self, other: Any = (), /, **more: Any) -> None:
+        for key, value in other.items() if hasattr(other, "items") else other:
+            self[key] = value
+        for key, value in more.items():
+            self[key] = value
+
+    def __ior__(self, other: Any) -> PieceMap:  # type: ignore[override,misc]
+        self.update(other)
+        return self
+
+    def __or__(self, other: Any) -> dict[Any, Any]:  # type: ignore[override]
+        return self.copy() | dict(other.items())
+
+    # ------------------------------------------------------------------ checkpoints, atomic, memory
+
+    def freeze(self) -> MapChanges:
+        taken = self.changes
+        taken.count, taken.next = self.count, self.next
+        self.frozen = taken
+        self.changes = MapChanges(self, self.next)
+        return taken
+
+    def keep_cached(self, key: Any, value: Any) -> None:
+        """Cache an entry of the frozen changes, if nothing newer is known of it."""
+        if key not in self.changes.entries and not self.changes.cleared:
+            dict.setdefault(self, key, value)
+
+    def begin_level(self) -> None:
+        self.levels.append(MapLevel(self.count))
+
+    def end_level(self, *, keep: bool, owned_by_outer: bool, moved: bool) -> None:
+        if keep and owned_by_outer and moved:
+            return
+        level = self.levels.pop()
+        if not keep:
+            self._undo(level)
+        elif owned_by_outer and self.levels[-1].whole is None:
+            outer = self.levels[-1]
+            for key, entry in level.entries.items():
+                outer.entries.setdefault(key, entry)
+            outer.whole = level.whole
+
+    def _undo(self, level: MapLevel) -> None:
+        self.count = level.count
+        if level.whole is not None:
+            self.changes = level.whole
+            dict.clear(self)
+        changes = self.changes
+        for key, entry in level.entries.items():
+            written = changes.entries.pop(key, None)
+            if written is not None:
+                changes.fresh.pop(written[0], None)
+            dict.pop(self, key, None)
+            if entry is not None:
+                changes.entries[key] = entry
+                if entry[0] >= changes.base:
+                    changes.fresh[entry[0]] = key
+
+    def trim(self) -> None:
+        dict.clear(self)
+
+    def size_in_memory(self) -> int:
+        return ENTRY_BYTES * (dict.__len__(self) + len(self.changes.entries))

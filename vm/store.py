@@ -1,0 +1,440 @@
+"""The store: one RocksDB directory, seen as an ordered map from bytes to bytes.
+
+One column family (a snapshot covers only one), keys by prefix:
+
+====== ======================================= ==================================================
+key    rest of the key                         record
+====== ======================================= ==================================================
+``M``  a name                                  meta: ``format`` (plain ASCII digits), ``commit`` and others
+``O``  object id, 8 bytes big endian           an object or function
+``P``  object id, a letter, the piece's key    a piece of a large collection
+``S``  a name of the machine's choosing        side records: frames, mailboxes, timers, sources
+====== ======================================= ==================================================
+
+Law of the store: after any crash it holds a prefix of what was written, and everything that was written before a
+:meth:`Store.flush` that returned.  The recovery mode is ``tolerate_corrupted_tail_records``, since RocksDB's default
+silently drops what follows a damaged spot in the middle of the log, acknowledged or not.
+
+``write`` hands a batch to the operating system, which is safe against a killed process; ``flush`` makes it safe
+against a power cut, lets other threads run meanwhile, and is never retried: what a failed fsync has lost cannot be
+known.  After a failure the store takes no writes until it was reopened.  Every host error becomes one of the
+``StoreError`` classes with a message for people.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+FORMAT_VERSION = 1
+FORMAT_KEY = b"Mformat"
+
+MEMTABLE_BYTES = 16 << 20
+"""Written data kept in memory; opening after a crash reads about as much of the log, which takes 0.1 s."""
+CACHE_BYTES = 32 << 20
+WAL_BYTES_MAX = 64 << 20
+LOG_FILES_KEPT = 3
+LOG_FILE_BYTES_MAX = 1 << 20
+BLOOM_BITS = 10
+
+object_key: Callable[[int], bytes] = lambda oid, _pack=struct.Struct(">BQ").pack: _pack(0x4F, oid)  # type: ignore[misc]  # noqa: E731
+"""The key of an object's record."""
+
+Durability = Literal["power", "process"]
+
+
+class StoreError(Exception):
+    """Base of what can go wrong with a world's store; the message is for the person at the terminal."""
+
+
+class WorldLocked(StoreError):
+    """Another process has the world open."""
+
+
+class WorldReadOnly(StoreError):
+    """The world's folder cannot be written."""
+
+
+class WorldVersion(StoreError):
+    """The world was written by a later version."""
+
+
+class WorldDamaged(StoreError):
+    """The world's files are not what was written."""
+
+
+class WorldMissing(StoreError):
+    """There is no world at this place, or something else is."""
+
+
+class DiskFull(StoreError):
+    """There is no space left for what must be written."""
+
+
+def _message(path: str, text: str) -> StoreError:
+    """The error for what RocksDB said."""
+    low = text.lower()
+    if "lock" in low and ("resource temporarily unavailable" in low or "lock hold by" in low or "no locks" in low):
+        return WorldLocked(
+            f"the world {path} is open in another process; attach to that one, or end it and try again"
+        )
+    if "no space left" in low or "disk quota" in low or "file too large" in low:
+        return DiskFull(
+            f"no space is left on the disk of the world {path}; nothing that was acknowledged is lost: "
+            "free some space and start again"
+        )
+    if "read-only file system" in low or "permission denied" in low or "operation not permitted" in low:
+        return WorldReadOnly(
+            f"the world {path} cannot be written: its folder or file system is read-only for this user; "
+            "change its permissions, or copy it to a place that can be written"
+        )
+    if "does not exist (create_if_missing is false)" in low:
+        return WorldMissing(f"there is no world at {path}")
+    if "not a directory" in low or "file exists" in low or "is a directory" in low and "current" not in low:
+        return WorldMissing(f"{path} is not a world's folder; give another place with --world")
+    return WorldDamaged(
+        f"the files of the world {path} are damaged ({_clean(text)}); "
+        "'holdfast world check --repair' tells what can be saved, or restore a backup"
+    )
+
+
+def _clean(text: str) -> str:
+    """RocksDB's own words, short, in one line, without control characters."""
+    return re.sub(r"[^ -~]+", " ", text).strip()[:200] or "no reason given"
+
+
+class Batch:
+    """What one atomic write puts and deletes, in order; kept until the write is durable, to be written again.
+
+    Made by :meth:`Store.batch`.  RocksDB's own batch is filled along with it, so that the write itself, which cannot
+    be interrupted, is short; a write uses that one up.
+    """
+
+    __slots__ = ("changes", "raw")
+
+    def __init__(self, raw: Any) -> None:
+        self.raw = raw
+        self.changes: list[tuple[bytes, bytes | None] | tuple[bytes, bytes, str]] = []
+        """Key and record, key and None for a deletion, or beginning, end and ``"range"``."""
+
+    def put(self, key: bytes, record: bytes) -> None:
+        """Store the record under the key."""
+        self.raw.put(key, record)
+        self.changes.append((key, record))
+
+    def delete(self, key: bytes) -> None:
+        """Delete the key."""
+        self.raw.delete(key)
+        self.changes.append((key, None))
+
+    def delete_range(self, begin: bytes, end: bytes) -> None:
+        """Delete all keys from ``begin`` up to but not including ``end``."""
+        self.raw.delete_range(begin, end)
+        self.changes.append((begin, end, "range"))
+
+    def __len__(self) -> int:
+        return len(self.changes)
+
+    @property
+    def bytes(self) -> int:
+        """Size of what is to be written; 0 once it was."""
+        return 0 if self.raw is None else int(self.raw.size_in_bytes())
+
+    def repeat(self, other: Batch) -> None:
+        """Add the changes of another batch."""
+        for key, record, *is_range in other.changes:
+            if is_range:
+                self.delete_range(key, record or b"")
+            elif record is None:
+                self.delete(key)
+            else:
+                self.put(key, record)
+
+
+class Store:
+    """A world's RocksDB directory, open for reading and writing."""
+
+    def __init__(
+        self, path: str | Path, *, durability: Durability = "power", create: bool = True, cache_bytes: int = CACHE_BYTES
+    ) -> None:
+        self.path = Path(path)
+        self.durability = durability
+        self.cache_bytes = cache_bytes
+        self.broken: StoreError | None = None
+        """Set by a failed write or flush; nothing is written until :meth:`reopen`."""
+        self._db: Any = None
+        self._prepare_folder(create)
+        self._open(create)
+        self._check_format()
+
+    # ------------------------------------------------------------------ opening
+
+    def _prepare_folder(self, create: bool) -> None:
+        path = self.path
+        try:
+            if not path.exists():
+                if not create:
+                    raise WorldMissing(f"there is no world at {path}")
+                path.mkdir(parents=True)
+            if not path.is_dir():
+                raise WorldMissing(f"{path} is not a folder; give another place with --world")
+            names = os.listdir(path)
+        except OSError as error:
+            raise _message(str(path), error.strerror or str(error)) from None
+        foreign = [name for name in names if not _ours(name)]
+        if foreign and "CURRENT" not in names:
+            raise WorldMissing(f"{path} is a folder with other files in it ({foreign[0]!r}); a world needs its own")
+        if "CURRENT" not in names and any(name.endswith((".sst", ".log")) for name in names):
+            # RocksDB would make an empty world on top of the remains.
+            raise WorldDamaged(f"the files of the world {path} are damaged (CURRENT is missing); restore a backup")
+        # rocksdict keeps its own settings in a file that says nothing we do not know: a damaged one must not matter.
+        try:
+            (path / "rocksdict-config.json").unlink(missing_ok=True)
+        except OSError as error:
+            raise _message(str(path), error.strerror or str(error)) from None
+
+    def _open(self, create: bool) -> None:
+        import rocksdict
+
+        options = self._options(rocksdict)
+        options.create_if_missing(create)
+        try:
+            self._db = rocksdict.Rdict(str(self.path), options)
+        except Exception as error:
+            raise _message(str(self.path), str(error)) from None
+        except BaseException as error:
+            # A panic of the binding is no Exception; anything else (an interrupt) is passed on.
+            if type(error).__name__ != "PanicException":
+                raise
+            raise _message(str(self.path), str(error)) from None
+        self._rocksdict = rocksdict
+        self._get = self._db.get
+
+    def _options(self, rocksdict: Any) -> Any:
+        options = rocksdict.Options(raw_mode=True)  # the default mode unpickles what it reads
+        options.set_wal_recovery_mode(rocksdict.DBRecoveryMode.tolerate_corrupted_tail_records())
+        options.set_paranoid_checks(True)
+        options.set_write_buffer_size(MEMTABLE_BYTES)
+        options.set_max_total_wal_size(WAL_BYTES_MAX)
+        options.set_keep_log_file_num(LOG_FILES_KEPT)
+        options.set_max_log_file_size(LOG_FILE_BYTES_MAX)
+        options.set_max_background_jobs(2)
+        options.set_compression_type(rocksdict.DBCompressionType.lz4())
+        options.set_level_compaction_dynamic_level_bytes(True)
+        table = rocksdict.BlockBasedOptions()
+        table.set_block_cache(rocksdict.Cache(self.cache_bytes))
+        table.set_bloom_filter(BLOOM_BITS, False)
+        table.set_format_version(5)
+        options.set_block_based_table_factory(table)
+        return options
+
+    def _check_format(self) -> None:
+        try:
+            written = self.get(FORMAT_KEY)
+            if written is None:
+                if next(iter(self.scan(b"")), None) is not None:
+                    raise WorldDamaged(f"the world {self.path} has no format version; restore a backup")
+                self._db.put(FORMAT_KEY, b"%d" % FORMAT_VERSION)
+                return
+            if not written.isdigit() or len(written) > 9:
+                raise WorldDamaged(f"the format version of the world {self.path} is unreadable; restore a backup")
+            if int(written) > FORMAT_VERSION:
+                raise WorldVersion(
+                    f"the world {self.path} has format {int(written)}, written by a later version of Holdfast; "
+                    f"this one knows formats up to {FORMAT_VERSION}: update Holdfast"
+                )
+        except StoreError:
+            self._close_quietly()
+            raise
+
+    # ------------------------------------------------------------------ reading
+
+    def get(self, key: bytes) -> bytes | None:
+        """The record under the key, or None."""
+        try:
+            return self._get(key)  # type: ignore[no-any-return]
+        except Exception as error:
+            raise _message(str(self.path), str(error)) from None
+
+    def get_many(self, keys: list[bytes]) -> list[bytes | None]:
+        """The records under the keys, each or None."""
+        try:
+            return self._get(keys)  # type: ignore[no-any-return]
+        except Exception as error:
+            raise _message(str(self.path), str(error)) from None
+
+    def scan(self, prefix: bytes, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """Keys and records with the prefix, in key order, from ``start`` on (the whole key).
+
+        Close the iterator, or let it go, before the store is closed.
+        """
+        return _scan(self._db, str(self.path), prefix, start)
+
+    def snapshot(self) -> Snapshot:
+        """The store as it is now; give it back with ``close``."""
+        return Snapshot(self._db.snapshot(), str(self.path))
+
+    def statistics(self) -> dict[str, int]:
+        """Sizes in bytes, and RocksDB's estimate of the number of keys."""
+        names = {
+            "table_bytes": "rocksdb.total-sst-files-size",
+            "memory_bytes": "rocksdb.cur-size-all-mem-tables",
+            "keys_estimate": "rocksdb.estimate-num-keys",
+        }
+        found = {name: self._db.property_int_value(prop) or 0 for name, prop in names.items()}
+        found["disk_bytes"] = sum(entry.stat().st_size for entry in os.scandir(self.path) if entry.is_file())
+        return found
+
+    # ------------------------------------------------------------------ writing
+
+    def batch(self) -> Batch:
+        """An empty batch."""
+        return Batch(self._rocksdict.WriteBatch(raw_mode=True))
+
+    def write(self, batch: Batch) -> None:
+        """Write the batch as one atomic step; it is durable after the next :meth:`flush`.
+
+        A batch whose write failed can be written again after :meth:`reopen`.
+        """
+        if self.broken is not None:
+            raise self.broken
+        if batch.raw is None:
+            again = self.batch()
+            again.repeat(batch)
+            batch.raw = again.raw
+        raw, batch.raw = batch.raw, None
+        try:
+            self._write_raw(raw)
+        except Exception as error:
+            self._fail(error)
+
+    def _write_raw(self, raw: Any) -> None:
+        self._db.write(raw)
+
+    def flush(self) -> None:
+        """Make durable what was written before this call; blocks, lets other threads run."""
+        if self.broken is not None:
+            raise self.broken
+        if self.durability == "process":
+            return
+        try:
+            self._flush_raw()
+        except Exception as error:
+            self._fail(error)
+
+    def _flush_raw(self) -> None:
+        self._db.flush_wal(True)
+
+    def _fail(self, error: Exception) -> NoReturn:
+        if self.broken is None:
+            self.broken = _message(str(self.path), str(error))
+        raise self.broken from None
+
+    def reopen(self) -> None:
+        """After a failure: close, and open what is on disk.
+
+        No snapshot and no scan may be open.  Raises the StoreError of the failure that still stands in the way.
+        """
+        self._close_quietly()
+        self._open(create=False)
+        self.broken = None
+
+    # ------------------------------------------------------------------ the whole
+
+    def copy_to(self, target: str | Path) -> None:
+        """A consistent copy of the store as it is now, at a place that does not exist yet."""
+        target = Path(target)
+        if target.exists():
+            raise WorldMissing(f"{target} exists already; give a place that does not")
+        try:
+            copier = self._rocksdict.Checkpoint(self._db)
+            copier.create_checkpoint(str(target))
+        except Exception as error:
+            raise _message(str(target), str(error)) from None
+        finally:
+            copier = None
+
+    def compact(self) -> None:
+        """Give deleted data's space back to the disk now."""
+        try:
+            self._db.compact_range(None, None)
+        except Exception as error:
+            raise _message(str(self.path), str(error)) from None
+
+    def close(self) -> None:
+        """Close; what was written is handed to the operating system, and flushed unless told otherwise."""
+        if self._db is None:
+            return
+        if self.broken is None:
+            self.flush()
+        self._close_quietly()
+
+    def _close_quietly(self) -> None:
+        db, self._db = self._db, None
+        self._get = _closed
+        if db is None:
+            return
+        try:
+            db.close()
+        except Exception:
+            # After a write error RocksDB reports it once more here; the caller has it already.
+            pass
+
+
+def _closed(key: object) -> NoReturn:
+    raise StoreError("the world is closed")
+
+
+def _ours(name: str) -> bool:
+    """True for the names of the files that RocksDB, or the world around it, keeps in the folder."""
+    return (
+        name in ("CURRENT", "LOCK", "IDENTITY", "LOG", "rocksdict-config.json")
+        or name.startswith(("MANIFEST-", "OPTIONS-", "LOG.old", "holdfast.", "."))
+        or name.endswith((".sst", ".log", ".dbtmp", ".blob"))
+    )
+
+
+class Snapshot:
+    """A store as it was; readable while the store goes on.  RocksDB's lock stays held until ``close``."""
+
+    def __init__(self, raw: Any, path: str) -> None:
+        self._raw = raw
+        self._path = path
+
+    def get(self, key: bytes) -> bytes | None:
+        """The record under the key, or None."""
+        for found, record in self.scan(key):
+            return record if found == key else None
+        return None
+
+    def scan(self, prefix: bytes, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """Keys and records with the prefix, in key order, from ``start`` on."""
+        return _scan(self._raw, self._path, prefix, start)
+
+    def close(self) -> None:
+        """Give the snapshot back."""
+        self._raw = None
+
+
+def _scan(source: Any, path: str, prefix: bytes, start: bytes | None) -> Iterator[tuple[bytes, bytes]]:
+    try:
+        it = source.iter()
+        it.seek(prefix if start is None else start)
+        valid, key_of, value_of, step = it.valid, it.key, it.value, it.next
+        while valid():
+            key = key_of()
+            if not key.startswith(prefix):
+                return
+            yield key, value_of()
+            step()
+        it.status()  # an iterator that met damage just ends: only its status tells
+    except StoreError:
+        raise
+    except Exception as error:
+        raise _message(path, str(error)) from None

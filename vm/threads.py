@@ -1,0 +1,292 @@
+"""Threads of Hold, and the scheduler that runs them.
+
+A thread is a greenlet from a pool.  All run in one OS thread, one at a time; a slice ends when the thread waits, or
+at the first safepoint after the timer has set ``_poll``.  Between slices the scheduler does the world's background
+work: steps of the open checkpoint, release of durable output, timers.
+
+:meth:`Scheduler.turn` does one round and says when it wants to be called again, so that a plain loop and an asyncio
+loop can both drive it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+from greenlet import greenlet
+
+from holdfast.vm import ids
+from holdfast.vm.objects import Error, Obj, Thrown, fail, make_error, seal
+
+SLICE_S = 0.01
+"""Length of a time slice."""
+ATOMIC_S = 5.0
+"""How long an ``atomic`` may hold the world."""
+SLICES_PER_TURN = 64
+POOL_MAX = 64
+
+
+@seal
+class Thread(Obj):
+    """A thread as programs see it."""
+
+    __slots__ = ("f_error", "f_name", "f_result", "f_state", "greenlet", "interrupt", "output", "waiters", "wake")
+    _k = ids.THREAD
+    _slots = ("f_name", "f_state", "f_result", "f_error")
+    _name = "Thread"
+    f_name: Any
+    f_state: Any
+    f_result: Any
+    f_error: Any
+    greenlet: Any
+    wake: int
+    """Number of the timer that may wake it; another timer of the same thread is stale."""
+    output: Any
+    interrupt: Any
+    waiters: list[Any]
+
+
+class Deadlock(Exception):
+    """Nothing can run, and something waits."""
+
+
+class Scheduler:
+    """The threads of one world."""
+
+    def __init__(self, globals_: dict[str, Any], token: Callable[[], object], convert: Callable[[BaseException], Error]):
+        self.globals = globals_
+        self.token = token
+        self.convert = convert
+        self.ready: deque[Thread] = deque()
+        self.timers: list[tuple[float, int, Thread]] = []
+        self.sequence = 0
+        self.current: Thread | None = None
+        self.hub: Any = None
+        self.pool: list[Any] = []
+        self.switches = 0
+        self.alive = 0
+        self.background: Callable[[], float | None] = lambda: None
+        """Does a slice of the world's work; returns when it wants to be called again (0: at once, None: no need)."""
+        self.wants_slice: Callable[[], bool] = lambda: False
+        """Has the background something to do at the next safepoint?"""
+        self.in_atomic: Callable[[], bool] = lambda: False
+        self.atomic_since = 0.0
+        self.event = threading.Event()
+        """Set from other OS threads when something has happened that the scheduler waits for."""
+
+    # ------------------------------------------------------------------ threads
+
+    def new(self, name: str) -> Thread:
+        """A thread object, not started."""
+        thread = Thread()
+        thread._t = self.token()
+        thread._i = 0
+        thread.f_name = name
+        thread.f_state = "ready"
+        thread.f_result = None
+        thread.f_error = None
+        thread.greenlet = None
+        thread.wake = 0
+        thread.interrupt = None
+        thread.output = self.current.output if self.current is not None else None
+        thread.waiters = []
+        return thread
+
+    def start(self, name: str, function: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Thread:
+        """A new thread that calls the function."""
+        thread = self.new(name)
+        thread.greenlet = self.pool.pop() if self.pool else greenlet(self.work, self.hub)
+        thread.interrupt = (function, args, named)
+        self.alive += 1
+        self.ready.append(thread)
+        return thread
+
+    def work(self) -> None:
+        """The body of a pooled greenlet: one thread after another."""
+        while True:
+            thread = self.current
+            assert thread is not None
+            function, args, named = thread.interrupt
+            thread.interrupt = None
+            try:
+                thread.f_result = function(*args, **named)
+                thread.f_state = "done"
+            except Exception as exception:
+                thread.f_error = self.convert(exception)
+                thread.f_state = "failed"
+            function = args = named = None
+            self.ended(thread)
+            if len(self.pool) >= POOL_MAX:
+                return
+            self.pool.append(greenlet.getcurrent())
+            self.switch_out()
+
+    def ended(self, thread: Thread) -> None:
+        """Wake who waits for the thread."""
+        self.alive -= 1
+        thread.greenlet = None
+        for waiter in thread.waiters:
+            self.make_ready(waiter)
+        thread.waiters = []
+
+    def make_ready(self, thread: Thread) -> None:
+        """Let a waiting thread run again."""
+        thread.f_state = "ready"
+        thread.wake += 1
+        self.ready.append(thread)
+
+    def switch_out(self) -> None:
+        """Back to the hub, from whichever greenlet runs."""
+        self.hub.switch()
+
+    # ------------------------------------------------------------------ called by threads
+
+    def safepoint(self) -> None:
+        """At a safepoint when ``_poll`` is set."""
+        self.globals["_poll"] = False
+        thread = self.current
+        if thread is None:
+            return
+        if thread.interrupt is not None:
+            error, thread.interrupt = thread.interrupt, None
+            raise Thrown(error)
+        if self.in_atomic():
+            if monotonic() - self.atomic_since > ATOMIC_S:
+                fail("AtomicError", f"an atomic block ran longer than {ATOMIC_S:g} s: do less in it")
+            return
+        if self.ready or self.timers or self.wants_slice():
+            thread.f_state = "ready"
+            self.ready.append(thread)
+            self.switch_out()
+
+    def park(self, state: str) -> None:
+        """Wait until somebody makes the current thread ready."""
+        thread = self.current
+        assert thread is not None
+        if self.in_atomic():
+            fail("AtomicError", "a thread cannot wait inside atomic: wait before it, or behind it")
+        thread.f_state = state
+        self.switch_out()
+        if thread.interrupt is not None:
+            error, thread.interrupt = thread.interrupt, None
+            raise Thrown(error)
+
+    def sleep(self, seconds: float) -> None:
+        """Park for a time."""
+        thread = self.current
+        assert thread is not None
+        self.sequence += 1
+        thread.wake = self.sequence
+        heapq.heappush(self.timers, (monotonic() + seconds, self.sequence, thread))
+        self.park("sleeping")
+
+    def join(self, thread: Thread) -> Any:
+        """Wait for a thread's end; its result, or its error."""
+        if thread is self.current:
+            fail("ThreadError", "a thread cannot join itself")
+        while thread.f_state not in ("done", "failed"):
+            thread.waiters.append(self.current)
+            self.park("joining")
+        if thread.f_state == "failed":
+            raise Thrown(thread.f_error)
+        return thread.f_result
+
+    # ------------------------------------------------------------------ driving
+
+    def turn(self) -> float | None:
+        """Run ready threads for some slices, and the background between them.
+
+        Returns the time in seconds until it should be called again: 0 at once, None when only an outside event
+        (a flush that ends, a command) can give it work.
+        """
+        self.hub = greenlet.getcurrent()
+        delay = self.background()
+        for _ in range(SLICES_PER_TURN):
+            self.fire_timers()
+            if not self.ready:
+                break
+            thread = self.ready.popleft()
+            thread.f_state = "running"
+            self.current = thread
+            self.switches += 1
+            try:
+                thread.greenlet.switch()
+            finally:
+                self.current = None
+            delay = self.background()
+            if delay == 0 or self.event.is_set():
+                break
+        if self.ready:
+            return 0
+        if self.timers:
+            wait = max(0.0, self.timers[0][0] - monotonic())
+            return wait if delay is None else min(wait, delay)
+        return delay
+
+    def fire_timers(self) -> None:
+        """Wake the threads whose time has come."""
+        now = monotonic()
+        while self.timers and self.timers[0][0] <= now:
+            _, number, thread = heapq.heappop(self.timers)
+            if thread.wake == number and thread.f_state == "sleeping":
+                self.make_ready(thread)
+
+    def run_until(self, done: Callable[[], bool]) -> None:
+        """Drive the world until ``done()``; raises Deadlock when nothing can happen any more."""
+        with Ticker(self.globals):
+            while not done():
+                delay = self.turn()
+                if delay == 0 or done():
+                    continue
+                if not self.event.wait(delay) and delay is None:
+                    raise Deadlock
+                self.event.clear()
+
+    def interrupt(self, thread: Thread, message: str) -> None:
+        """Throw an error into a thread at its next safepoint, or where it waits."""
+        thread.interrupt = make_error("ThreadError", message)
+        self.globals["_poll"] = True
+        if thread.f_state in ("sleeping", "joining"):
+            self.make_ready(thread)
+
+
+class Ticker:
+    """Sets ``_poll`` every ``SLICE_S``: by SIGALRM in the main OS thread, else by a helper thread."""
+
+    def __init__(self, globals_: dict[str, Any]) -> None:
+        self.globals = globals_
+        self.old: Any = None
+        self.stop: threading.Event | None = None
+
+    def __enter__(self) -> Ticker:
+        if threading.current_thread() is threading.main_thread():
+            self.old = signal.signal(signal.SIGALRM, self.tick)
+            signal.setitimer(signal.ITIMER_REAL, SLICE_S, SLICE_S)
+        else:
+            self.stop = threading.Event()
+            threading.Thread(target=self.beat, args=(self.stop,), daemon=True).start()
+        return self
+
+    def tick(self, number: int, frame: object) -> None:
+        """The signal handler: one assignment."""
+        self.globals["_poll"] = True
+
+    def beat(self, stop: threading.Event) -> None:
+        """The helper thread."""
+        while not stop.wait(SLICE_S):
+            self.globals["_poll"] = True
+
+    def __exit__(self, *_: object) -> None:
+        if self.stop is not None:
+            self.stop.set()
+        else:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, self.old)
+
+
+__all__ = ["Deadlock", "Scheduler", "Thread", "Ticker"]

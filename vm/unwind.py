@@ -1,0 +1,196 @@
+"""Errors on their way through frames: conversion, traces, deoptimisation, handlers of resumable frames.
+
+Python exceptions other than :class:`~holdfast.vm.objects.Thrown` reach guest code in two ways only:
+
+* an instruction of a direct frame failed: the frame goes on in the resumable shape at that instruction, where the
+  generic operator either succeeds (the speculation was wrong) or throws the Hold error (the program was);
+* the host's own limits: recursion, memory.  Those become ``StackError`` and ``LimitError``.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import FunctionType, TracebackType
+from typing import Any, NoReturn
+
+from holdfast.lang.assemble import LINE_BASE
+from holdfast.lang.resumable import Layout
+from holdfast.vm.code import CodeTable, Proto, place_of
+from holdfast.vm.objects import Error, Thrown, kind_name, make_error
+from holdfast.vm.store import StoreError
+
+TRACE_MAX = 50
+"""Frames in a trace; of a deeper stack the innermost are shown."""
+HOST_ERRORS = (
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    ValueError,
+    NameError,
+    MemoryError,
+)
+"""What an instruction of a direct frame may raise.  RecursionError is not among them: running the instruction again
+would need the stack that is used up."""
+
+
+class State:
+    """A frame that goes on in the resumable shape: call ``fn(state)``."""
+
+    __slots__ = ("fn", "layout", "values")
+
+    def __init__(self, fn: Any, values: tuple[Any, ...], layout: Layout | None) -> None:
+        self.fn = fn
+        self.values = values
+        self.layout = layout
+
+
+class Killed(Exception):
+    """Carries the unwinding of a killed thread: ``finally`` runs, no ``catch`` takes it."""
+
+
+class Unwinder:
+    """The functions that generated code calls when something is thrown."""
+
+    def __init__(self, table: CodeTable, new_list: Any) -> None:
+        self.table = table
+        self.new_list = new_list
+
+    # ------------------------------------------------------------------ called from generated code
+
+    def deopt(self) -> State:
+        """In the direct shape's outer handler: the state in which the frame goes on."""
+        return self.state_or_error(sys.exception())
+
+    def caught(self) -> Any:
+        """In a ``try`` of the direct shape: the Hold error, or the state in which the frame goes on."""
+        exception = sys.exception()
+        if type(exception) is Thrown:
+            return self.noted(exception.error, exception.__traceback__)
+        if isinstance(exception, HOST_ERRORS):
+            return self.state_or_error(exception, inside_try=True)
+        return self.host_error(exception)
+
+    def state_or_error(self, exception: BaseException | None, inside_try: bool = False) -> Any:
+        """Deoptimise when this frame's own instruction failed; what came from a guest callee is an error."""
+        assert exception is not None and exception.__traceback__ is not None
+        traceback = exception.__traceback__
+        proto = self.table.proto_of(traceback.tb_frame.f_code)
+        below = traceback.tb_next
+        from_guest = below is not None and self.table.proto_of(below.tb_frame.f_code) is not None
+        if proto is None or from_guest or isinstance(exception, MemoryError):
+            error = self.host_error(exception)
+            return error if inside_try else State(_raise, (error,), None)
+        n = traceback.tb_lineno - LINE_BASE
+        state = self.state(proto, n, False, traceback.tb_frame.f_locals)
+        if isinstance(exception, TypeError | AttributeError):
+            proto.speculation_failed(n)
+        return state
+
+    def state(self, proto: Proto, n: int, after: bool, values: dict[str, Any]) -> State:
+        """The state of a frame at an instruction."""
+        fn, layout = proto.resumable(n, after)
+        get = values.get
+        return State(fn, (layout.entry, *[get(name) for name in layout.locals]), layout)
+
+    def enter(self, key: str, given: tuple[tuple[str, Any], ...]) -> State:
+        """The state of a call of a function that nests too deeply for the direct shape."""
+        return self.state(self.table.protos[key], 1, False, dict(given))
+
+    def unwind(self, state: State) -> tuple[int, int, Error]:
+        """In a resumable frame's handler: block, number of the Try, error; raises again when no Try is around."""
+        exception = sys.exception()
+        assert exception is not None and exception.__traceback__ is not None and state.layout is not None
+        n = exception.__traceback__.tb_lineno - LINE_BASE
+        number = state.layout.handlers.get(n)
+        if number is None:
+            raise exception
+        if type(exception) is Thrown:
+            error = self.noted(exception.error, exception.__traceback__)
+        else:
+            error = self.host_error(exception)
+        return state.layout.targets[number], number, error
+
+    # ------------------------------------------------------------------ errors and traces
+
+    def host_error(self, exception: BaseException | None) -> Error:
+        """The Hold error that stands for a Python exception; nothing of the latter shows."""
+        if type(exception) is Thrown:
+            return exception.error
+        if isinstance(exception, Killed):
+            error = make_error("ThreadError", "the thread was killed")
+            error._x = {"killed": True}
+        elif isinstance(exception, RecursionError):
+            limit = sys.getrecursionlimit()
+            error = make_error("StackError", f"calls are nested deeper than {limit}: end the recursion, or use a loop")
+        elif isinstance(exception, MemoryError):
+            error = make_error("LimitError", "the machine has no memory left for this: work on smaller pieces")
+        elif isinstance(exception, StoreError):
+            error = make_error("Error", str(exception))
+        else:
+            # A mistake of the machine.  Its details are for the operator, not for the program.
+            error = make_error("Error", f"the machine failed inside ({type(exception).__name__}): please report this")
+            error._x = {"internal": exception}
+        return self.noted(error, exception.__traceback__ if exception is not None else None)
+
+    def noted(self, error: Error, traceback: TracebackType | None) -> Error:
+        """Give the error its place and trace, unless it has them."""
+        if error.f_trace is not None:
+            return error
+        places = []
+        entry = traceback
+        while entry is not None:
+            proto = self.table.proto_of(entry.tb_frame.f_code)
+            place = place_of(proto, entry.tb_lineno - LINE_BASE) if proto is not None else None
+            if place is not None:
+                places.append(place)
+            if len(places) > 2 * TRACE_MAX:
+                del places[:TRACE_MAX]
+            entry = entry.tb_next
+        frame = traceback.tb_frame.f_back if traceback is not None else None
+        outer = []
+        while frame is not None and len(outer) < TRACE_MAX:
+            proto = self.table.proto_of(frame.f_code)
+            place = place_of(proto, frame.f_lineno - LINE_BASE) if proto is not None else None
+            if place is not None:
+                outer.append(place)
+            frame = frame.f_back
+        places = [*reversed(outer), *places][-TRACE_MAX:]
+        places.reverse()
+        texts = [f"{file}:{line} in {function}" for file, line, function in places]
+        error.f_at = f"{places[0][0]}:{places[0][1]}" if places else None
+        error.f_trace = self.new_list(texts)
+        return error
+
+    # ------------------------------------------------------------------ throwing
+
+    def throw(self, value: Any) -> Thrown:
+        """The exception of ``throw value``."""
+        if type(value) is str:
+            return Thrown(make_error("Error", value))
+        if isinstance(value, Error):
+            return Thrown(value)
+        return Thrown(make_error("TypeError", f"throw needs a Text or an Error, not {kind_name(value)}"))
+
+    def rethrow(self, error: Error) -> Exception:
+        """The exception that carries an error on; a killed thread's unwinding stays one."""
+        if not catchable(error):
+            return Killed()
+        return Thrown(error)
+
+
+def catchable(error: Error) -> bool:
+    """False for the unwinding of a killed thread."""
+    try:
+        more = error._x
+    except AttributeError:
+        return True
+    return not (more and "killed" in more)
+
+
+def _raise(state: State) -> NoReturn:
+    """Stands in for a resumable shape when all there is to do is to throw."""
+    raise Thrown(state.values[0])
+
+
+__all__ = ["FunctionType", "State", "Unwinder", "catchable"]

@@ -1,0 +1,425 @@
+"""A world: one store directory and what lives in it, with the machine that runs it.
+
+This is the face of ``holdfast.vm``: everything else is behind it.
+
+Durability: what a program prints is kept until the checkpoint that it depends on is on disk (``_background``), so
+nobody outside ever saw a state that is lost.  When nothing has changed since the last durable checkpoint, output
+depends on nothing new and leaves at once.
+
+Side records (``meta`` of the checkpoint): ``source:HASH`` the text of a file, ``module:NAME`` which version of a
+file is the newest, ``class:NUMBER`` the identity of a class.  All are JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import monotonic
+from types import FunctionType
+from typing import Any
+
+from holdfast.lang.assemble import check_python
+from holdfast.lang.compile import source_hash
+from holdfast.lang.diagnostics import Source
+from holdfast.lang.emit import RawMethods
+from holdfast.lang.lower import Unit
+from holdfast.vm import ids
+from holdfast.vm.builtins import builtins
+from holdfast.vm.checkpoint import Checkpoint, Checkpointer
+from holdfast.vm.code import CodeTable, UnitCode
+from holdfast.vm.codec import DamagedRecord
+from holdfast.vm.heap import FunctionParts, Heap
+from holdfast.vm.helpers import Helpers, guest_callable
+from holdfast.vm.link import ClassInfo, Linker
+from holdfast.vm.methods import methods
+from holdfast.vm.modules import Modules
+from holdfast.vm.objects import ERRORS, KINDS, Error, Obj, Thrown, fail, kind_name, make_error
+from holdfast.vm.show import to_text
+from holdfast.vm.store import Durability, Store, StoreError
+from holdfast.vm.threads import Scheduler, Thread
+from holdfast.vm.unwind import Unwinder
+
+DEPTH_MAX = 110_000
+"""Calls that may be nested; CPython's Python-to-Python calls take no C stack."""
+OUTPUT_MAX = 1 << 20
+"""Characters that may wait for a checkpoint before a printing thread has to wait."""
+
+
+class World:
+    """One open world.  Use :meth:`open`, and :meth:`close` (or ``with``)."""
+
+    def __init__(self, store: Store, memory_limit: int | None = None) -> None:
+        check_python()
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), DEPTH_MAX))
+        self.store = store
+        self.meta: dict[bytes, bytes | None] = {}
+        """Side records that the next checkpoint writes."""
+        self.heap = Heap(store, self, memory_limit=memory_limit)
+        self.globals = self.heap.globals
+        self.collections = self.heap.collections
+        self.heap.register_class(Thread)
+        host = methods(self)
+        raw = frozenset(name for kind in KINDS.values() for name in host.get(kind, {}))
+        boxed = frozenset(name for kind in ("List", "Map", "Set") for name in host[kind]) | {"join"}
+        self.table = CodeTable(self.globals, RawMethods(raw, boxed))
+        self.unwinder = Unwinder(self.table, self.new_list)
+        self.helpers = Helpers(self, self.collections, self.unwinder)
+        self.scheduler = Scheduler(self.globals, lambda: self.heap.token, self.unwinder.host_error)
+        self.checkpointer = Checkpointer(self.heap, on_failed=lambda error: self.scheduler.event.set())
+        self.linker = Linker(self.table, self.collections.Map, self.class_number)
+        self.linker.on_class = self.class_linked
+        self.builtin_names: dict[str, str] = {"root": "root"}
+        self.write: Callable[[str], None] = lambda text: None
+        """Where released output of programs goes."""
+        self.outbox: list[str] = []
+        self.outbox_size = 0
+        self.in_flight: list[Checkpoint] = []
+        self.release: dict[int, int] = {}
+        """Checkpoint number to how many entries of the outbox depend on it."""
+        self.classes: dict[tuple[str, str], int] = {}
+        self.class_rows: dict[int, dict[str, Any]] = {}
+        self.modules = Modules(self)
+        self._install(host)
+        self._read_classes()
+
+    # ------------------------------------------------------------------ opening and closing
+
+    @classmethod
+    def open(
+        cls, path: str | Path, *, durability: Durability = "power", memory_limit: int | None = None, create: bool = True
+    ) -> World:
+        """Open the world in a folder, or make it.
+
+        Raises StoreError when that cannot be (missing, locked, damaged, of a later version).
+        """
+        return cls(Store(path, durability=durability, create=create), memory_limit)
+
+    def close(self) -> None:
+        """A last checkpoint, then let go of the files."""
+        try:
+            if self.checkpointer.failed is None:
+                self.checkpoint()
+                self._deliver()
+        finally:
+            self.checkpointer.close()
+            self.store.close()
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _install(self, host: dict[str, dict[str, Callable[..., Any]]]) -> None:
+        """Fill the globals of generated code."""
+        g = self.globals
+        g["__builtins__"] = {}
+        g.update(self.helpers.table())
+        g["root"] = self.heap.root
+        s = self.scheduler
+        s.in_atomic = lambda: bool(self.heap.levels)
+        s.background = self._background
+        s.wants_slice = lambda: bool(self.heap.open or self.outbox) or self.checkpointer.due(monotonic())
+        g["_safepoint"] = s.safepoint
+        g["_spawn"] = self.spawn
+        g["_atomic_begin"] = self.atomic_begin
+        g["_atomic_commit"] = self.heap.commit_atomic
+        g["_atomic_abort"] = self.heap.abort_atomic
+        for name in ("_behalf_begin", "_behalf_end"):
+            g[name] = _not_yet
+        for name, function in {**builtins(self), **self._machine_functions()}.items():
+            self._builtin(name, guest_callable(function, name))
+        for name in ERRORS:
+            self._builtin(name, self.modules.error_constructor(name))
+        for kind, table in host.items():
+            callables = {name: guest_callable(function, name) for name, function in table.items()}
+            python = next((t for t, n in KINDS.items() if n == kind), None)
+            if python is not None:
+                self.helpers.methods[python] = callables
+                continue
+            cls = getattr(self.collections, kind)
+            for name, function in callables.items():
+                setattr(cls, "m_" + name, function)
+        scheduler = self.scheduler
+
+        def join(self: Any) -> Any:
+            """Wait for the thread's end: its result, or throws what it threw."""
+            return scheduler.join(self)
+
+        setattr(Thread, "m_join", guest_callable(join))
+
+    def _builtin(self, name: str, function: FunctionType) -> None:
+        self.globals["b:" + name] = function
+        self.builtin_names[name] = "b:" + name
+
+    def _machine_functions(self) -> dict[str, Callable[..., Any]]:
+        """Built-in functions that need the machine."""
+
+        def print_(*values: Any) -> None:
+            """Write the values, separated by a space, and end the line."""
+            self.output(" ".join(map(to_text, values)) + "\n")
+
+        def sleep(seconds: Any) -> None:
+            """Wait for a time in seconds."""
+            if type(seconds) not in (int, float) or not 0 <= seconds < 1e10:
+                fail("ValueError", f"sleep needs a number of seconds from 0 on, not {to_text(seconds)}")
+            self.scheduler.sleep(seconds)
+
+        return {"print": print_, "sleep": sleep}
+
+    # ------------------------------------------------------------------ what host functions use (Runtime)
+
+    def new_list(self, raw: list[Any]) -> Any:
+        """A new List around the raw list."""
+        return self._new(self.collections.List, raw)
+
+    def new_map(self, raw: dict[Any, Any]) -> Any:
+        """A new Map around the raw dict."""
+        return self._new(self.collections.Map, raw)
+
+    def new_set(self, raw: dict[Any, None]) -> Any:
+        """A new Set around the raw dict."""
+        return self._new(self.collections.Set, raw)
+
+    def _new(self, cls: Any, raw: Any) -> Any:
+        made = cls()
+        made._t = self.heap.token
+        made._i = ids.NEW
+        made.v = raw
+        return made
+
+    # ------------------------------------------------------------------ what the heap asks (Machine)
+
+    def find_class(self, number: int) -> type[Obj] | None:
+        """The class with the number; its module is linked if it has not been."""
+        info = self.linker.by_number.get(number)
+        if info is None and number in self.class_rows:
+            self.modules.load_stored(self.class_rows[number]["module"])
+            info = self.linker.by_number.get(number)
+        return info.python if info is not None else None
+
+    def name_of(self, value: Any) -> tuple[str, str] | None:
+        """Classes and built-in functions are stored by name."""
+        cls = value.__dict__.get("__hold_class__") if type(value) is FunctionType else None
+        if cls is not None:
+            info = self.linker.by_number.get(cls._k)
+            return (info.module, info.name) if info is not None else ("b", cls._name)
+        if type(value) is FunctionType and self.globals.get("b:" + value.__name__) is value:
+            return "b", value.__name__
+        return None
+
+    def named(self, module: str, name: str) -> Any:
+        """What a stored name stands for."""
+        if module != "b":
+            self.modules.load_stored(module)
+        found = self.globals.get(f"{module}:{name}")
+        if found is None:
+            raise DamagedRecord(f"{module}:{name}", "nothing in the world has this name any more")
+        return found
+
+    def function_parts(self, function: FunctionType) -> FunctionParts:
+        """How a function that is a value is stored: its code by hash and number, and what it has captured."""
+        proto = self.table.proto_of(function.__code__)
+        if proto is None:
+            fail("TypeError", f"the host function {function.__name__} cannot be stored")
+        cells = [cell.cell_contents for cell in function.__closure__ or ()]
+        names = dict(zip(function.__code__.co_freevars, cells, strict=True))
+        captured = [names.get(name) for name in proto.function.captures]
+        return FunctionParts(bytes.fromhex(proto.unit.hash), proto.function.index, proto.unit.unit.module, captured)
+
+    def make_function(self, parts: FunctionParts) -> FunctionType:
+        """A stored function again."""
+        unit = self.modules.version(parts.module, parts.source.hex())
+        proto = unit.protos[parts.index]
+        self.linker.needs(proto)
+        made: FunctionType = proto.maker()(*parts.captured)
+        return made
+
+    def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> dict[str, Any]:
+        """An instance from a record of an older version of its class: by name, defaults for what is new."""
+        row = self.class_rows[cls._k]
+        old = dict(zip(row["schemas"][schema], fields, strict=True)) | (extra or {})
+        info = self.linker.by_number[cls._k]
+        out = {}
+        for field in info.fields:
+            if field.name in old:
+                out["f_" + field.name] = old[field.name]
+            elif field.function is not None:
+                out["f_" + field.name] = self.globals[field.function]()
+            else:
+                out["f_" + field.name] = field.constant
+        return out
+
+    # ------------------------------------------------------------------ classes
+
+    def _read_classes(self) -> None:
+        for key, text in self.modules.stored("class:"):
+            row = json.loads(text)
+            self.class_rows[int(key)] = row
+            self.classes[row["module"], row["name"]] = int(key)
+
+    def class_number(self, module: str, name: str, was: str | None) -> int:
+        """The number of a class, a new one if the world has none of this name (or of the old one)."""
+        number = self.classes.get((module, name))
+        if number is None and was is not None:
+            number = self.classes.pop((module, was), None)
+        if number is None:
+            number = max([ids.USER_FIRST - 1, *self.class_rows]) + 1
+        self.classes[module, name] = number
+        return number
+
+    def class_linked(self, info: ClassInfo) -> None:
+        """A class was linked: note its fields as the current schema."""
+        row = self.class_rows.setdefault(info.number, {"schemas": []})
+        fields = [slot.removeprefix("f_") for slot in info.python._slots]
+        if not row["schemas"] or row["schemas"][-1] != fields:
+            row["schemas"].append(fields)
+        row["module"], row["name"] = info.module, info.name
+        info.python._schema = len(row["schemas"]) - 1
+        self.heap.register_class(info.python)
+        self.modules.store(f"class:{info.number}", json.dumps(row))
+
+    # ------------------------------------------------------------------ running
+
+    def spawn(
+        self,
+        callee: Any,
+        method: str | None,
+        receiver: tuple[Any, ...],
+        args: tuple[Any, ...],
+        positional: int,
+        names: tuple[str, ...],
+        grants: tuple[str, ...] | None,
+        budget: tuple[str, ...] | None,
+        extra: tuple[Any, ...],
+    ) -> Thread:
+        """``spawn``: called by generated code."""
+        function = callee
+        if method is not None:
+            found = self.helpers.lookup(callee, method, positional, names)
+            function, receiver = (found, (callee,)) if type(found) is FunctionType else (found.function, ())
+        else:
+            from holdfast.vm.helpers import check_call
+
+            check_call(function, positional + len(receiver), names)
+        named = {"v_" + name: value for name, value in zip(names, args[positional:], strict=True)}
+        if self.heap.levels:
+            fail("AtomicError", "spawn inside atomic is not possible: start the thread behind the block")
+        return self.scheduler.start(function.__name__, function, (*receiver, *args[:positional]), named)
+
+    def atomic_begin(self) -> None:
+        """A level of undo; its time starts with the outermost."""
+        if not self.heap.levels:
+            self.scheduler.atomic_since = monotonic()
+        self.heap.begin_atomic()
+
+    def run_thread(self, thread: Thread) -> Any:
+        """Drive the world until a thread has ended; its result, or Thrown."""
+        self.scheduler.run_until(lambda: thread.f_state in ("done", "failed"))
+        if thread.f_state == "failed":
+            raise Thrown(thread.f_error)
+        return thread.f_result
+
+    def start_program(self, unit: UnitCode) -> Thread:
+        """Start the top-level code of a linked program."""
+        return self.scheduler.start("main", unit.protos[unit.unit.main].instance(), (), {})
+
+    def run_source(self, text: str, name: str = "main.hold") -> Any:
+        """Compile a program and run it to its end; returns the value of its last expression.
+
+        Raises CompileError, or Thrown with the program's error.
+        """
+        return self.run_thread(self.start_program(self.modules.program(text, name)))
+
+    def load_module(self, path: str | Path) -> str:
+        """Load a file of definitions; returns the module's name, for :meth:`call`."""
+        return self.modules.load_file(Path(path))
+
+    def call(self, module: str, name: str, *args: Any) -> Any:
+        """Call a function of a module in a thread of its own, and wait for its result."""
+        return self.run_thread(self.scheduler.start(name, self.globals[f"{module}:{name}"], args, {}))
+
+    # ------------------------------------------------------------------ output and checkpoints
+
+    def output(self, text: str) -> None:
+        """A program prints."""
+        self.outbox.append(text)
+        self.outbox_size += len(text)
+        if self.outbox_size > OUTPUT_MAX and self.scheduler.current is not None and not self.heap.levels:
+            self.scheduler.current.f_state = "ready"
+            self.scheduler.ready.append(self.scheduler.current)
+            self.scheduler.switch_out()
+
+    def _background(self) -> float | None:
+        """One slice of the world's own work."""
+        open_ = self.heap.open
+        if open_ is not None:
+            if open_.step():
+                return 0
+            self.in_flight.append(open_)
+        self._deliver()
+        now = monotonic()
+        changed = self.heap.changed or bool(self.meta)
+        if self.outbox and not changed and not self.in_flight:
+            self._write_out(len(self.outbox))
+        if self.heap.levels or not changed:
+            return None
+        fresh = len(self.outbox) > sum(self.release.values())
+        if (fresh and not self.in_flight) or self.checkpointer.due(now):
+            self._begin()
+            return 0
+        return self.checkpointer.cadence.wait(now)
+
+    def _begin(self) -> None:
+        meta, self.meta = self.meta, {}
+        made = self.checkpointer.begin(meta=meta, on_durable=lambda _: self.scheduler.event.set())
+        self.release[made.number] = len(self.outbox) - sum(self.release.values())
+
+    def _deliver(self) -> None:
+        """Release the output of checkpoints that are durable."""
+        while self.in_flight and self.in_flight[0].durable:
+            done = self.in_flight.pop(0)
+            self._write_out(self.release.pop(done.number, 0))
+        if self.checkpointer.failed is not None:
+            raise self.checkpointer.failed
+
+    def _write_out(self, count: int) -> None:
+        text = "".join(self.outbox[:count])
+        del self.outbox[:count]
+        self.outbox_size -= len(text)
+        if text:
+            self.write(text)
+
+    def checkpoint(self) -> None:
+        """Make the world as it is now durable, and release all output."""
+        if self.heap.open is not None:
+            open_ = self.heap.open
+            open_.run()
+            self.in_flight.append(open_)
+        if self.heap.changed or self.meta or self.outbox or self.in_flight:
+            self._begin()
+            made = self.heap.open
+            assert made is not None
+            made.run()
+            self.in_flight.append(made)
+            self.checkpointer.wait(made)
+        self._deliver()
+
+    def statistics(self) -> dict[str, Any]:
+        """Numbers for people and tools."""
+        return {
+            "checkpoints": self.checkpointer.statistics.summary(),
+            "switches": self.scheduler.switches,
+            "threads": self.scheduler.alive,
+            "loaded": len(self.heap.table),
+            "dirty": len(self.heap.dirty),
+        }
+
+
+def _not_yet(*_: Any) -> None:
+    fail("CapabilityError", "on_behalf needs a message that was received")
+
+
+__all__ = ["Error", "Sequence", "Source", "StoreError", "Unit", "World", "kind_name", "make_error"]
