@@ -52,7 +52,7 @@ def main(
         "store": lambda: store.run(quick, scratch),
     }
     rows = [row for name in SUITES if name in (suites or SUITES) for row in runs[name]()]
-    report.show_rows("Asked and measured", rows)
+    report.show_rows("Asked and measured" + (" (small sizes: a look only)" if quick else ""), rows)
     report.write_json("summary", {"quick": quick, "rows": report.rows_json(rows)})
     if strict and any(row.ok is False for row in rows):
         sys.exit(1)

@@ -23,9 +23,9 @@ class Counters:
     bytes: int
     """Bytes of the records and keys that its checkpoints wrote."""
     loaded: int
-    """Objects that were read from the store."""
+    """Objects that are in memory, ghosts included."""
     pauses: Sequence[float]
-    """Seconds for which each checkpoint stopped the guests, oldest first."""
+    """Seconds for which each of the last checkpoints stopped the guests, oldest first."""
 
 
 class Session:
@@ -49,13 +49,14 @@ class Session:
         self.world.checkpoint()
 
     def counters(self) -> Counters:
-        """The figures of ``world.statistics()`` that the suites use."""
+        """The figures that the suites use."""
         figures = self.world.statistics()
+        done = figures["checkpoints"]
         return Counters(
-            checkpoints=figures["checkpoints"],
-            bytes=figures["bytes_written"],
-            loaded=figures["objects_loaded"],
-            pauses=figures["pauses"],
+            checkpoints=int(done["count"]),
+            bytes=int(done["bytes"]),
+            loaded=int(figures["loaded"]),
+            pauses=tuple(self.world.checkpointer.statistics.pauses),
         )
 
     def close(self) -> None:

@@ -101,6 +101,7 @@ class Worker:
 
 def quiet_gc() -> None:
     """The same garbage collector settings everywhere; what is loaded so far is not looked at again."""
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLD)

@@ -75,12 +75,20 @@ def build(lines: list[Line], names: NameTable, filename: str) -> CodeType:
 
 
 def make_direct(
-    function: ir.Function, module_key: str, methods: RawMethods, failed: frozenset[int], filename: str
+    function: ir.Function,
+    module_key: str,
+    methods: RawMethods,
+    failed: frozenset[int],
+    filename: str,
+    enter: bool = False,
 ) -> DirectCode:
-    """The direct shape of a function.  ``module_key`` names the file's version in keys of makers."""
+    """The direct shape of a function.  ``module_key`` names the file's version in keys of makers.
+
+    With ``enter`` it only enters the resumable shape.
+    """
     verify_function(function)
     names = NameTable(module_key)
-    lines = direct(function, names, methods, failed, f"{module_key}:{function.index}")
+    lines = direct(function, names, methods, failed, f"{module_key}:{function.index}", enter)
     maker = build(lines, names, filename)
     code = next(c for c in maker.co_consts if isinstance(c, CodeType)).replace(co_name=function.name)
     maker = maker.replace(co_consts=tuple(code if isinstance(c, CodeType) else c for c in maker.co_consts))

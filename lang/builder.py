@@ -26,7 +26,7 @@ Values = list[Any]
 Report = Callable[[str, str, Span, str], None]
 """Takes code, message, span and hint."""
 
-_CONSTANTS: dict[str, None | bool] = {"NIL": None, "TRUE": True, "FALSE": False}
+_CONSTANTS: dict[str, bool | None] = {"NIL": None, "TRUE": True, "FALSE": False}
 _BLOCK_EXPRESSION = re.compile(r"(?:if|match)\b")
 _TOP_ONLY = {tree.ClassDef: "a class", tree.Import: "an import", tree.TestDef: "a test"}
 

@@ -214,17 +214,18 @@ def nesting(nodes: list[ir.Node]) -> tuple[int, int]:
 
 
 def direct(
-    function: ir.Function, names: NameTable, methods: RawMethods, failed: frozenset[int], key: str
+    function: ir.Function, names: NameTable, methods: RawMethods, failed: frozenset[int], key: str, enter: bool = False
 ) -> list[Line]:
     """The lines of the direct shape, inside a maker function that binds the captures.
 
-    ``key`` finds the function again in the machine, for the entry of one that nests too deeply.
+    ``key`` finds the function again in the machine, for the entry of one that nests too deeply; with ``enter`` every
+    function is treated so, which runs whole programs in the resumable shape.
     """
     size = function.size
     out = [Line(0, f"def maker({', '.join(function.captures)}):", size)]
     out.append(Line(1, f"def f({parameters(function)}):", size))
     blocks, depth = nesting(function.body)
-    if blocks > BLOCKS_MAX or depth > NESTING_MAX:
+    if enter or blocks > BLOCKS_MAX or depth > NESTING_MAX:
         given = [p.py for p in function.parameters] + function.captures
         pairs = "".join(f"({name!r}, {name}), " for name in given)
         out.append(Line(2, f"_d = _enter({key!r}, ({pairs}))", size))

@@ -78,12 +78,17 @@ class Place:
     @property
     def wants_value(self) -> bool:
         """Whether an expression could stand here."""
-        return "LPAR" in self.expected and "INT" in self.expected
+        return "SUPER" in self.expected
+
+    @property
+    def wants_pattern(self) -> bool:
+        """Whether a pattern of a match could stand here."""
+        return "MINUS" in self.expected and "LPAR" not in self.expected
 
     @property
     def after_value(self) -> bool:
         """Whether an expression ends here."""
-        return "PLUS" in self.expected
+        return not {"PLUS", "AND", "COALESCE"}.isdisjoint(self.expected)
 
     def opener(self) -> int:
         """The index of the innermost bracket that is open here, or 0."""
@@ -135,12 +140,19 @@ def explain(tokens: list[Token], at: int, expected: set[str], text: str) -> Diag
         diagnosis = rule(place)
         if diagnosis:
             return diagnosis
-    return _unexpected(place, _general_hint(place))
+    hint = _general_hint(place)
+    if hint:
+        return _unexpected(place, hint)
+    found = _found_words(place).removeprefix("the ").removeprefix("a ")
+    return _code(place), f"unexpected {found}", place.span, f"expected {_expected_words(place)}"
 
 
 def _unexpected(place: Place, hint: str) -> Diagnosis:
-    code = {END: "E0315", EOF: "E0316"}.get(place.kind(), "E0301")
-    return code, f"expected {_expected_words(place)}, found {_found_words(place)}", place.span, hint
+    return _code(place), f"expected {_expected_words(place)}, found {_found_words(place)}", place.span, hint
+
+
+def _code(place: Place) -> str:
+    return {END: "E0315", EOF: "E0316"}.get(place.kind(), "E0301")
 
 
 def _found_words(place: Place) -> str:
@@ -166,7 +178,7 @@ def _expected_words(place: Place) -> str:
         words.append("an expression")
         left -= _VALUE_STARTS | _JUMPS | {"LBRACE"}
     elif "MINUS" in left and "NAME" in left and "PLUS" not in left:
-        words.append("a key" if "LPAR" in left else "a pattern")
+        words.append("a pattern" if place.wants_pattern else "a key")
         left -= _VALUE_STARTS
     if place.after_value:
         left -= _AFTER_VALUE
@@ -194,25 +206,32 @@ def _general_hint(place: Place) -> str:
     kind, expected = place.kind(), place.expected
     if kind == END and "LBRACE" in expected:
         return "put '{' on this line"
-    if kind in _VALUE_STARTS and "COMMA" in expected and place.kind(-1) in _VALUE_ENDS:
+    if kind in _VALUE_STARTS and "COMMA" in expected and {"RPAR", "RBRACK", "RBRACE"} & expected:
         return "put ',' before it"
+    if "LBRACE" in expected and place.kind(-1) == "RBRACE" and place.tokens[place.partner(place.at - 1)][0] == "LMAP":
+        return "the braces before it were read as a Map; is a value missing before them?"
     if kind in _VALUE_STARTS and END in expected and place.kind(-1) in _VALUE_ENDS:
         return "begin a new line, or put an operator before it"
     if "RBRACE" in expected and kind == EOF:
         return "close it with '}'"
-    return f"here {_expected_words(place)} was to come"
+    return ""
 
 
 def _rule_foreign_word(place: Place) -> Diagnosis | None:
     """``def f``, ``elif x``: two names in a row, the first of which is a keyword elsewhere."""
     for offset in (-1, 0):
         word = place.word(offset)
-        if word in FOREIGN_STATEMENTS and (offset == -1 or place.kind(-1) != "NAME"):
-            _, start, end, _ = place.tokens[place.at + offset]
-            if offset == -1 and place.kind() in (END, EOF, "ASSIGN", "COMMA", "RPAR", "DOT"):
-                continue
-            return "E0314", f"Hold has no {quoted(word)}", (start, end), FOREIGN_STATEMENTS[word]
+        if word not in FOREIGN_STATEMENTS or (offset == -1 and place.kind() in _AFTER_ANY_NAME):
+            continue
+        if word in _OWN_WORDS:
+            return _unexpected(place, FOREIGN_STATEMENTS[word])
+        _, start, end, _ = place.tokens[place.at + offset]
+        return "E0314", f"Hold has no {quoted(word)}", (start, end), FOREIGN_STATEMENTS[word]
     return None
+
+
+_AFTER_ANY_NAME = frozenset({END, EOF, "ASSIGN", "COMMA", "RPAR", "RBRACK", "RBRACE", "DOT"})
+_OWN_WORDS = frozenset({"extends", "from", "print", "with"})
 
 
 def _rule_chain(place: Place) -> Diagnosis | None:
@@ -243,7 +262,7 @@ def _rule_assign(place: Place) -> Diagnosis | None:
         return "E0313", "assignment used as a condition", place.span, "write == to compare"
     if "ARROW" in statement and (opener == "LBRACE" or opener == "LPAR"):
         return "E0313", "assignment used as a value", place.span, "put it in braces: => { name = value }"
-    if ASSIGNMENT_KINDS & set(statement) or opener != "LBRACE" and place.opener():
+    if ASSIGNMENT_KINDS & set(statement) or (opener != "LBRACE" and place.opener()):
         hint = "an assignment has no value: make it a statement of its own; == compares"
         return "E0313", "assignment used as a value", place.span, hint
     if place.after_value:
@@ -380,7 +399,7 @@ def _rule_stray_branch(place: Place) -> Diagnosis | None:
     if kind not in ("ELSE", "CATCH", "FINALLY"):
         return None
     if place.tokens[place.opener() - 1][0] != START and kind == "ELSE" and "ARROW" not in place.statement():
-        if "ARROW" in place.expected or "MINUS" in place.expected and "LPAR" not in place.expected:
+        if "ARROW" in place.expected or place.wants_pattern:
             return _unexpected(place, "in a match, _ => … takes everything else")
     owner = "if" if kind == "ELSE" else "try"
     return _unexpected(place, f"it belongs after the block of {owner}")
@@ -408,15 +427,17 @@ def _rule_places(place: Place) -> Diagnosis | None:
         return _unexpected(place, "write class A extends B { … }")
     if kind == "NAME" and previous == "FN" and "LPAR" in place.expected:
         return _unexpected(place, "a function used as a value has no name: write fn(…)")
-    if kind == "COMMA" and "FN" in place.expected | {"END"} and place.tokens[place.opener() - 2][0] == "CLASS":
+    if kind == "COMMA" and {"ASSIGN", END, "RBRACE"} <= place.expected:
         return _unexpected(place, "write one field a line")
+    if kind == "COMMA" and place.expected == {"RPAR"}:
+        return _unexpected(place, "several values make a List: [1, 2]")
     if kind == "IF" and "ARROW" in place.expected:
         return _unexpected(place, "a pattern has no condition; put an if into the body")
     if kind == "OR" and "ARROW" in place.expected:
         return _unexpected(place, "write one arm for each pattern")
-    if kind == "TEXT_HEAD" and "MINUS" in place.expected and "LPAR" not in place.expected:
+    if kind == "TEXT_HEAD" and place.wants_pattern:
         return _unexpected(place, "a pattern is a plain text, without {expressions}")
-    if kind == END and previous == "TEXT" and place.kind(-2) == "IMPORT":
+    if kind in (END, EOF) and previous == "TEXT" and place.kind(-2) == "IMPORT":
         return _unexpected(place, 'write import "…" as name')
     if kind in ("COMMA", "RBRACE") and place.tokens[place.opener()][0] == "LMAP" and "COLON" in place.expected:
         return _unexpected(place, "an entry is written key: value")

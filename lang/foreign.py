@@ -8,7 +8,7 @@ from __future__ import annotations
 
 _FN = "write fn name(…) { … }"
 _LET = "write let, or var for what is assigned again"
-_NEW = "leave it out: Account(owner: \"Ada\") makes an instance"
+_NEW = 'leave it out: Account(owner: "Ada") makes an instance'
 _NO_ACCESS = "leave it out: who may touch an object is decided by capabilities"
 _NO_ASYNC = "leave it out: a call that waits parks its thread; spawn starts another"
 _NO_TYPES = "there are no declarations of types; write class Name { … }"

@@ -1,7 +1,7 @@
 """What the lexer stands on: its state, the stack of open brackets, and texts.
 
-Purpose: :class:`LexerCore` keeps the tokens and frames of one run, reports errors, puts in closers that are missing, and
-reads texts, raw texts, bytes and numbers.  :class:`holdfast.lang.lexer.Lexer` adds the loop and everything else.
+Purpose: :class:`LexerCore` keeps the tokens and frames of one run, reports errors, puts in closers that are missing,
+and reads texts, raw texts, bytes and numbers.  :class:`holdfast.lang.lexer.Lexer` adds the loop and everything else.
 
 Invariants
 ----------

@@ -140,7 +140,7 @@ def escape_value(text: str, position: int, *, in_bytes: bool) -> tuple[str, int]
         return value, end
     if byte is not None:
         if not in_bytes:
-            hint = f"write \\u{{{byte}}}; \\x is for bytes, as in b\"\\x00\""
+            hint = f'write \\u{{{byte}}}; \\x is for bytes, as in b"\\x00"'
             raise LiteralError("E0007", "\\x escape in a text", hint, position, end)
         return chr(int(byte, 16)), end
     if code_point is not None:

@@ -1,8 +1,8 @@
 """Makes ``tables.py`` out of ``grammar.lark``: ``python -m holdfast.lang.maketables``.
 
-Purpose: lark takes 120 ms to work out the tables of the grammar and 35 ms to be imported; a command line tool should not
-spend that at each start.  So they are worked out once, by lark in its strict mode (which refuses conflicts), and kept
-in the repository; a test checks that they are up to date.  This module is the only one that imports lark.
+Purpose: lark takes 120 ms to work out the tables of the grammar and 35 ms to be imported; a command line tool should
+not spend that at each start.  So they are worked out once, by lark in its strict mode (which refuses conflicts), and
+kept in the repository; a test checks that they are up to date.  This module is the only one that imports lark.
 
 Formats
 -------
@@ -57,7 +57,7 @@ def lark_parser() -> Lark:
 
 def make_tables() -> str:
     """The text of ``tables.py``; the same for the same grammar, whatever lark's hashing does."""
-    table: Any = lark_parser().parser.parser._parse_table  # type: ignore[attr-defined]
+    table: Any = lark_parser().parser.parser._parse_table
     number = _number_states(table)
     rules = sorted({_rule(argument) for row in table.states.values() for action, argument in row.values()
                     if action is not Shift})  # fmt: skip

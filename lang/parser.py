@@ -8,15 +8,16 @@ tree is built bottom-up while parsing, so nothing here recurses, whatever the so
 Invariants
 ----------
 * Nothing but :class:`CompileError` leaves :func:`parse`, for any text.
-* A tree that comes out is no deeper than :data:`MAX_DEPTH` nodes.  The depth of what is on the stack is kept beside it;
-  the threat is a source of a few kilobytes (``1+1+1…``, ``----x``, ``2**2**2…``) that would overflow the host's stack in
-  a later pass.
+* A tree that comes out is no deeper than :data:`MAX_DEPTH` nodes.  The depth of what is on the stack is kept beside
+  it; the threat is a source of a few kilobytes (``1+1+1…``, ``----x``, ``2**2**2…``) that would overflow the host's
+  stack in a later pass.
 * After a syntax error the parser goes on at the next statement of the block; at most :data:`ERRORS_MAX` are reported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from holdfast.lang import tables
@@ -105,15 +106,10 @@ def _row(text: str) -> dict[str, int]:
     return row
 
 
-_tables: _Tables | None = None
-
-
+@cache
 def _get_tables() -> _Tables:
-    """The decoded tables; the same in every parse, so that they are decoded once."""
-    global _tables
-    if _tables is None:
-        _tables = _Tables()
-    return _tables
+    """The decoded tables: every parse has the same, so they are decoded once."""
+    return _Tables()
 
 
 class _Run:
@@ -127,7 +123,7 @@ class _Run:
         self.rules: list[tuple[str, int, Action | None, int]] = []
         for left, length, alias in self.tables.rules:
             action = None if alias == "-" else getattr(self.builder, alias)
-            deeper = 0 if alias == "-" or alias.startswith(("list_", "pick_")) and "literal" not in alias else 1
+            deeper = 0 if alias == "-" or (alias.startswith(("list_", "pick_")) and "literal" not in alias) else 1
             self.rules.append((left, length, action, deeper))
         self.states = [0]
         self.values: list[Any] = []
@@ -152,8 +148,9 @@ class _Run:
             failed = True
             if at == 0 or len(self.errors) >= ERRORS_MAX:
                 return None
-            code, message, span, hint = explain(tokens, at, self._expected(), self.source.text)
-            self.report(code, message, span, hint)
+            kind, start, stop, _ = tokens[at]
+            if stop > start or kind == EOF:  # else the lexer put it in, and has reported why
+                self.report(*explain(tokens, at, self._expected(), self.source.text))
             resumed = self._recover(tokens, at)
             if resumed <= last:
                 return None

@@ -16,9 +16,7 @@ KEYWORDS: dict[str, str] = {
 }  # fmt: skip
 """Reserved words and their kinds."""
 
-CONTEXTUAL: dict[str, str] = {
-    word: word.upper() for word in ("as", "budget", "extends", "from", "test", "was", "with")
-}
+CONTEXTUAL: dict[str, str] = {word: word.upper() for word in ("as", "budget", "extends", "from", "test", "was", "with")}
 """Words that are keywords in one place only, and names everywhere else."""
 
 BINARY_OPERATORS: dict[str, str] = {

@@ -244,7 +244,7 @@ class Checkpoint:
         heap = self._heap
         self._held.append(obj)
         saved = self._images.pop(id(obj), None) if self._images else None
-        layout = heap.layouts.get(type(obj))
+        layout = heap.layouts[type(obj)] if isinstance(obj, Obj) else None
         if layout is None:
             values = heap.function_state(cast("FunctionType", obj))
         elif saved is not None:

@@ -62,7 +62,7 @@ class Proto:
     def direct(self) -> DirectCode:
         """The direct shape, compiled when first asked for."""
         if self._direct is None:
-            made = make_direct(self.function, self.unit.key, self.table.methods, self.failed, self.filename)
+            made = make_direct(self.function, self.unit.key, self.table.methods, self.failed, self.filename, self.table.enter)
             self._direct = made
             self.table.note(made.code, self)
             self.starts = sorted({line - LINE_BASE for _, _, line in made.code.co_lines() if line is not None})
@@ -115,8 +115,10 @@ class Proto:
 class CodeTable:
     """All code of one world."""
 
-    def __init__(self, globals_: dict[str, Any], methods: RawMethods) -> None:
+    def __init__(self, globals_: dict[str, Any], methods: RawMethods, enter: bool = False) -> None:
         self.globals = globals_
+        self.enter = enter
+        """Run everything in the resumable shape: a test of that shape."""
         self.methods = methods
         self.protos: dict[str, Proto] = {}
         self._by_code: dict[int, tuple[CodeType, Proto]] = {}

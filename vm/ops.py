@@ -20,7 +20,7 @@ from holdfast.vm import limits, order
 from holdfast.vm.bigint import div_mod
 from holdfast.vm.equality import equal
 from holdfast.vm.limits import BYTES_LENGTH, INT_BITS, LENGTH_MAX, LIST_LENGTH, TEXT_LENGTH
-from holdfast.vm.objects import ListBase, MapBase, SetBase, fail, kind_name, live
+from holdfast.vm.objects import ListBase, MapBase, Obj, SetBase, fail, kind_name, live
 from holdfast.vm.order import NUMBERS
 from holdfast.vm.runtime import Runtime
 from holdfast.vm.show import brief, to_text
@@ -225,6 +225,9 @@ def _order(a: Any, b: Any, sign: str) -> int | None:
     """The order of two Lists; anything else has none."""
     if isinstance(a, ListBase) and isinstance(b, ListBase):
         return order.compare_lists(a, b)
+    if type(a) is type(b) or (isinstance(a, Obj) and isinstance(b, Obj)):
+        pair = f"{kind_name(a)} {sign} {kind_name(b)}"
+        fail("TypeError", f"cannot compare {pair}: only numbers, Texts, Bytes and Lists have an order")
     _cannot(f"cannot compare {{a}} {sign} {{b}}", a, b)
 
 

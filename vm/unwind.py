@@ -78,7 +78,8 @@ class Unwinder:
         proto = self.table.proto_of(traceback.tb_frame.f_code)
         below = traceback.tb_next
         from_guest = below is not None and self.table.proto_of(below.tb_frame.f_code) is not None
-        if proto is None or from_guest or isinstance(exception, MemoryError):
+        machine_line = proto is not None and traceback.tb_lineno - LINE_BASE >= proto.function.size
+        if proto is None or from_guest or machine_line or isinstance(exception, MemoryError):
             error = self.host_error(exception)
             return error if inside_try else State(_raise, (error,), None)
         n = traceback.tb_lineno - LINE_BASE

@@ -35,7 +35,7 @@ from holdfast.vm.helpers import Helpers, guest_callable
 from holdfast.vm.link import ClassInfo, Linker
 from holdfast.vm.methods import methods
 from holdfast.vm.modules import Modules
-from holdfast.vm.objects import ERRORS, KINDS, Error, Obj, Thrown, fail, kind_name, make_error
+from holdfast.vm.objects import ERRORS, KINDS, NEW, Error, Obj, Thrown, fail, kind_name, make_error
 from holdfast.vm.show import to_text
 from holdfast.vm.store import Durability, Store, StoreError
 from holdfast.vm.threads import Scheduler, Thread
@@ -50,7 +50,7 @@ OUTPUT_MAX = 1 << 20
 class World:
     """One open world.  Use :meth:`open`, and :meth:`close` (or ``with``)."""
 
-    def __init__(self, store: Store, memory_limit: int | None = None) -> None:
+    def __init__(self, store: Store, memory_limit: int | None = None, shape: str = "direct") -> None:
         check_python()
         sys.setrecursionlimit(max(sys.getrecursionlimit(), DEPTH_MAX))
         self.store = store
@@ -63,7 +63,7 @@ class World:
         host = methods(self)
         raw = frozenset(name for kind in KINDS.values() for name in host.get(kind, {}))
         boxed = frozenset(name for kind in ("List", "Map", "Set") for name in host[kind]) | {"join"}
-        self.table = CodeTable(self.globals, RawMethods(raw, boxed))
+        self.table = CodeTable(self.globals, RawMethods(raw, boxed), enter=shape == "resumable")
         self.unwinder = Unwinder(self.table, self.new_list)
         self.helpers = Helpers(self, self.collections, self.unwinder)
         self.scheduler = Scheduler(self.globals, lambda: self.heap.token, self.unwinder.host_error)
@@ -88,13 +88,20 @@ class World:
 
     @classmethod
     def open(
-        cls, path: str | Path, *, durability: Durability = "power", memory_limit: int | None = None, create: bool = True
+        cls,
+        path: str | Path,
+        *,
+        durability: Durability = "power",
+        memory_limit: int | None = None,
+        create: bool = True,
+        shape: str = "direct",
     ) -> World:
         """Open the world in a folder, or make it.
 
-        Raises StoreError when that cannot be (missing, locked, damaged, of a later version).
+        ``shape`` "resumable" runs all code in that shape (slower; a test).  Raises StoreError when the world cannot be
+        opened (missing, locked, damaged, of a later version).
         """
-        return cls(Store(path, durability=durability, create=create), memory_limit)
+        return cls(Store(path, durability=durability, create=create), memory_limit, shape)
 
     def close(self) -> None:
         """A last checkpoint, then let go of the files."""
@@ -186,7 +193,7 @@ class World:
     def _new(self, cls: Any, raw: Any) -> Any:
         made = cls()
         made._t = self.heap.token
-        made._i = ids.NEW
+        made._i = NEW
         made.v = raw
         return made
 
