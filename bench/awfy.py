@@ -28,7 +28,7 @@ from bench import report
 from bench.awfy_sides import published_document
 from bench.programs.json_document import hold_source
 from bench.report import PROGRAMS, RESULTS, Row
-from bench.worker import GC_THRESHOLD, Worker
+from bench.worker import GC_THRESHOLD, Worker, WorkerError
 
 SUITE = "speed"
 REPOSITORY = "https://github.com/smarr/are-we-fast-yet"
@@ -222,14 +222,18 @@ def run(
     """Measure, print the table, write ``awfy.json``; the rows for the final table."""
     published = published_directory(awfy, fetch)
     measured: dict[str, dict[str, Figures]] = {}
+    failed: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="holdfast-programs-") as directory:
         holds = hold_programs(published, Path(directory))
         for program in chosen(only):
             inner = program.quick if quick else program.inner
-            measured[program.name] = measure(program, sides_of(program, published, holds, scratch), rounds, inner)
-    show(measured, published)
-    rows = rows_of(measured)
-    report.write_json("awfy", as_json(measured, published, rounds, rows))
+            try:
+                measured[program.name] = measure(program, sides_of(program, published, holds, scratch), rounds, inner)
+            except (WorkerError, ValueError) as error:  # the others are still worth measuring
+                failed[program.name] = str(error)
+    show(measured, failed, published)
+    rows = rows_of(measured, failed)
+    report.write_json("awfy", as_json(measured, failed, published, rounds, rows))
     return rows
 
 
@@ -247,8 +251,11 @@ def check_twins(rounds: int, awfy: str | None, fetch: bool, quick: bool) -> list
     return rows
 
 
-def rows_of(measured: dict[str, dict[str, Figures]]) -> list[Row]:
-    """The suite's lines of the final table."""
+def rows_of(measured: dict[str, dict[str, Figures]], failed: dict[str, str]) -> list[Row]:
+    """The suite's lines of the final table; a program that failed is one that is not fast enough."""
+    failures = [Row(SUITE, name, "runs", "failed", 0.0, False) for name in failed]
+    if not measured:
+        return failures
     plain = {name: ratio(figures, "Hold") for name, figures in measured.items()}
     root = {name: ratio(figures, "Hold root") for name, figures in measured.items()}
     mean = report.geometric_mean(plain.values())
@@ -259,11 +266,12 @@ def rows_of(measured: dict[str, dict[str, Figures]]) -> list[Row]:
         report.at_most(SUITE, f"slowest program ({worst})", plain[worst], WORST_LIMIT),
         report.note(SUITE, f"geometric mean, worth having under {AMBITION}×", f"{mean:.2f}×", mean),
         report.note(SUITE, "geometric mean with the data under root", f"{root_mean:.2f}×", root_mean),
+        *failures,
     ]
 
 
-def show(measured: dict[str, dict[str, Figures]], published: Path | None) -> None:
-    """Print one line for each program."""
+def show(measured: dict[str, dict[str, Figures]], failed: dict[str, str], published: Path | None) -> None:
+    """Print one line for each program, and why some failed."""
     lines = []
     for name, figures in measured.items():
         line = [name]
@@ -275,16 +283,22 @@ def show(measured: dict[str, dict[str, Figures]], published: Path | None) -> Non
     means = [report.geometric_mean(ratio(f, side) for f in measured.values()) for side in ("Hold", "Hold root")]
     lines.append(["geometric mean", f"{means[0]:.2f}×", "", "", "", f"{means[1]:.2f}×", "", "", ""])
     against = "published programs" if published else "equal programs of ours"
-    columns = ("program", "ratio", "rounds", "checkpoints", "written")
+    columns = ("ratio", "rounds", "ckpts", "written")
     report.show_table(
         f"Hold against CPython ({against}); at the right with the data under root",
-        (*columns, *("root " + column for column in columns[1:])),
+        ("program", *columns, *columns),
         lines,
     )
+    for name, reason in failed.items():
+        print(f"{name} failed: {reason.strip()}")
 
 
 def as_json(
-    measured: dict[str, dict[str, Figures]], published: Path | None, rounds: int, rows: Sequence[Row]
+    measured: dict[str, dict[str, Figures]],
+    failed: dict[str, str],
+    published: Path | None,
+    rounds: int,
+    rows: Sequence[Row],
 ) -> dict[str, Any]:
     """All figures, for the file of results."""
     programs = {
@@ -299,5 +313,6 @@ def as_json(
         "rounds": rounds,
         "gc_threshold": GC_THRESHOLD,
         "programs": programs,
+        "failed": failed,
         "rows": report.rows_json(rows),
     }

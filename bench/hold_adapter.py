@@ -28,6 +28,10 @@ class Counters:
     """Seconds for which each of the last checkpoints stopped the guests, oldest first."""
 
 
+class HoldError(Exception):
+    """A Hold program failed; the text is its error."""
+
+
 class Session:
     """An open world."""
 
@@ -42,7 +46,13 @@ class Session:
 
     def call(self, module: Any, name: str, *arguments: Any) -> Any:
         """Call a function of the module in a new thread and give its result."""
-        return self.world.call(module, name, *arguments)
+        from holdfast.vm.objects import Thrown
+
+        try:
+            return self.world.call(module, name, *arguments)
+        except Thrown as thrown:
+            error: Any = thrown.error
+            raise HoldError(f"{error.f_kind}: {error.f_message} ({error.f_at})") from None
 
     def commit(self) -> None:
         """Return when all that was done so far is on disk, with an fsync."""

@@ -5,8 +5,8 @@ or garbage collector.  A *side* is a class; its worker process makes one instanc
 driver names.
 
 Protocol: one JSON object a line.  To the worker first ``{"side": "module:Class", "config": {…}}``, then
-``{"call": name, "with": {…}}``; back come ``{"result": …}`` or ``{"error": text}``.  The worker's standard output is
-kept for that: whatever the measured code prints goes to standard error.
+``{"call": name, "with": {…}}``; back come ``{"result": …}`` or ``{"error": text}``.  The worker's standard output
+is kept for that: whatever the measured code prints goes to standard error.
 """
 
 from __future__ import annotations

@@ -84,7 +84,10 @@ class StoreSide:
             self.close()
             self.open()
         if name == "single":
-            return {name: statistics.median(timed(partial(self.single, number)) for number in range(count))}
+            quiet_gc()
+            return {
+                name: statistics.median(timed(partial(self.single, number), clean=False) for number in range(count))
+            }
         seconds = {name: timed(lambda: getattr(self, name)(count))}
         if name in COMMITTING:
             tail = name + COMMIT_ALONE

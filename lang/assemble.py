@@ -43,6 +43,8 @@ class DirectCode:
 
     maker: CodeType
     code: CodeType
+    groups: dict[int, int]
+    """First instruction of each group to its last."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -93,7 +95,10 @@ def make_direct(
     code = next(c for c in maker.co_consts if isinstance(c, CodeType)).replace(co_name=function.name)
     maker = maker.replace(co_consts=tuple(code if isinstance(c, CodeType) else c for c in maker.co_consts))
     verify_code(maker)
-    return DirectCode(maker, code)
+    groups: dict[int, int] = {}
+    for line in lines:
+        groups[line.n] = max(line.last, groups.get(line.n, 0))
+    return DirectCode(maker, code, groups)
 
 
 def make_resumable(

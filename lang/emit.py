@@ -58,6 +58,8 @@ class Line:
     depth: int
     text: str
     n: int
+    last: int = 0
+    """The last instruction of the group."""
 
 
 @dataclass(slots=True)
@@ -97,12 +99,14 @@ class Emitter:
         self.current: set[str] = set()
         """Locals whose object has passed the barrier since the last point where a checkpoint may begin."""
         self.uses = count_uses(function.body)
+        self.here = 0
+        """The instruction that is being emitted."""
 
     # ------------------------------------------------------------------ lines and pending values
 
     def line(self, text: str, n: int) -> None:
         """Append a line."""
-        self.lines.append(Line(self.depth, text, n))
+        self.lines.append(Line(self.depth, text, n, max(n, self.here)))
 
     def flush(self, keep: int = 0) -> None:
         """Assign what is pending to its temporaries, save the last ``keep``."""
@@ -171,6 +175,7 @@ class Emitter:
     def op(self, op: ir.Op) -> None:
         """Emit one operation."""
         name = op.op
+        self.here = op.n
         if name in COMPARE:
             self.compare(op)
         elif name in ARITHMETIC:
@@ -204,7 +209,8 @@ class Emitter:
         """See the module's docstring for what the plus signs do."""
         left, right = self.kind(op.n, 0), self.kind(op.n, 1)
         numbers = (left in NUMBERS, right in NUMBERS)
-        if not (self.speculative(op.n) or all(numbers)) or (left == "text" and op.op == "mod"):
+        known = not all(kind in NUMBERS or kind == ANY for kind in (left, right))
+        if (known and op.op != "add") or "list" in (left, right) or not (self.speculative(op.n) or all(numbers)):
             self.arithmetic_tested(op, left, right)
             return
         symbol = ARITHMETIC[op.op]
@@ -231,7 +237,7 @@ class Emitter:
         assert op.dst is not None
         self.assign(op.dst, template.format(*texts), first)
         # One side suffices: of two huge factors with different signs the next product is tested.
-        self.line(f"if {op.dst} > 1e18: {op.dst} = _product({op.dst})", op.n)
+        self.line(f"if {op.dst} > 1e18: {op.dst} = _product({op.dst})", first)
 
     def concat(self, op: ir.Op, left: str, right: str) -> None:
         """Text + Text, kept in CPython's in-place form; the size is tested."""
@@ -242,7 +248,7 @@ class Emitter:
         self.flush()
         assert op.dst is not None
         self.assign(op.dst, "{} + {}".format(*texts), first)
-        self.line(f"if _len({op.dst}) > {TEXT_MAX}: _too_long({op.dst})", op.n)
+        self.line(f"if _len({op.dst}) > {TEXT_MAX}: _too_long({op.dst})", first)
 
     def arithmetic_tested(self, op: ir.Op, left: str, right: str) -> None:
         """With tests, or by the generic operator."""
@@ -256,7 +262,7 @@ class Emitter:
         self.line(f"if type({a}) is str and type({b}) is str:", first)
         self.depth += 1
         self.assign(op.dst, f"{a} + {b}", first)
-        self.line(f"if _len({op.dst}) > {TEXT_MAX}: _too_long({op.dst})", op.n)
+        self.line(f"if _len({op.dst}) > {TEXT_MAX}: _too_long({op.dst})", first)
         self.depth -= 1
         self.line(f"else: {op.dst} = o_add({a}, {b})", first)
 

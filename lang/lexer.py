@@ -48,7 +48,7 @@ _NAME, _NEWLINE, _OPERATOR, _TEXT, _OPEN, _CLOSE, _INT, _COMMENT, _SEMICOLON = r
 _MISTAKE, _BLOCK_COMMENT, _NUMBER, _QUOTE = range(10, 14)
 
 _MASTER = re.compile(
-    r"""[ \t\r]*(?:
+    r"""[ \t\r]*+(?:
     ((?![rb]")[A-Za-z_][A-Za-z0-9_]*)
     |(\n(?:[ \t\r]*\n)*)
     |((?!===|!==|\+\+|--[ \t\r]*(?:[\n;)}\]]|//|\Z)|->|:=|<>|//|/\*)
@@ -176,7 +176,7 @@ class Lexer(LexerCore):
             self.position = 1  # a byte order mark
         for count, match in enumerate(_FORBIDDEN.finditer(text, self.position)):
             if count == FORBIDDEN_SHOWN_MAX:
-                break
+                raise GaveUp  # this is no text
             character = match[0]
             hint = f"take it out; in a text write \\u{{{ord(character):X}}}"
             if "\ud800" <= character <= "\udfff":
@@ -230,6 +230,9 @@ class Lexer(LexerCore):
             if self._doc_lines:
                 self._attach_doc(start)
             tokens.append((kind, start, self.position, value))
+            if len(tokens) > TOKENS_MAX:
+                hint = "split it into modules"
+                self._give_up("E0014", f"source has more than {TOKENS_MAX:,} tokens", start, end, hint)
             if kind == "TEXT_HEAD":
                 frames[-1] = (frames[-1][0], len(tokens) - 1)
 
@@ -253,21 +256,12 @@ class Lexer(LexerCore):
         return self._quote(start, end)
 
     def _newline(self, start: int, end: int) -> None:
-        if len(self.tokens) > TOKENS_MAX:
-            self._too_many_tokens(start)
-        for kind, _ in reversed(self.frames):
-            if kind == "TEXT1":
-                self._unclosed_line_text(start)
-                break
-            if kind == "TEXT3":
-                break
+        if self._open_texts and self._open_texts[-1] == "TEXT1":
+            self._unclosed_line_text(start)
         if self._doc_lines and "\n" in self.text[start + 1 : end]:
             self._detach_doc()
         if self._statements and self._newline_at < 0:
             self._newline_at = start
-
-    def _too_many_tokens(self, at: int) -> None:
-        self._give_up("E0014", f"source has more than {TOKENS_MAX:,} tokens", at, at + 1, "split it into modules")
 
     # ------------------------------------------------------------------ words
 
@@ -317,8 +311,6 @@ class Lexer(LexerCore):
     # ------------------------------------------------------------------ brackets
 
     def _open(self, bracket: str, start: int) -> str:
-        if len(self.tokens) > TOKENS_MAX:
-            self._too_many_tokens(start)
         if bracket == "{":
             if self._newline_at >= 0:
                 self._end_statement("LMAP")

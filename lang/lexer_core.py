@@ -63,7 +63,7 @@ class LexerCore:
     """State, brackets and texts of one run over one source."""
 
     __slots__ = (
-        "_class_head", "_doc_lines", "_newline_at", "_statements", "comments", "docs", "errors", "file_doc", "frames",
+        "_class_head", "_doc_lines", "_newline_at", "_open_texts", "_statements", "comments", "docs", "errors", "file_doc", "frames",
         "gave_up", "position", "source", "text", "tokens", "unfinished",
     )  # fmt: skip
 
@@ -81,6 +81,7 @@ class LexerCore:
         self.gave_up = False
         self._statements = True  # whether newlines count in the innermost frame
         self._newline_at = -1  # a newline that may become an END before the next token
+        self._open_texts: list[str] = []  # the frames of texts among ``frames``
         self._class_head = False  # between ``class`` and its ``{``
         self._doc_lines: list[str] = []
 
@@ -115,10 +116,14 @@ class LexerCore:
             hint = "name parts of it with let, or move them into functions"
             self._give_up("E0013", f"brackets nest deeper than {BRACKET_DEPTH_MAX}", start, start + 1, hint)
         self.frames.append((frame, start))
+        if frame in TEXT_FRAMES:
+            self._open_texts.append(frame)
         self._statements = frame in STATEMENT_FRAMES
 
     def _pop(self) -> tuple[str, int]:
         frame = self.frames.pop()
+        if frame[0] in TEXT_FRAMES:
+            self._open_texts.pop()
         self._statements = not self.frames or self.frames[-1][0] in STATEMENT_FRAMES
         return frame
 

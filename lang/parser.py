@@ -118,6 +118,7 @@ class _Run:
     def __init__(self, source: Source, lexer: Lexer) -> None:
         self.source = source
         self.errors: list[Diagnostic] = []
+        self.lexical_errors = lexer.errors
         self.builder = Builder(source.text, lexer.docs, lexer.file_doc, self.report)
         self.tables = _get_tables()
         self.rules: list[tuple[str, int, Action | None, int]] = []
@@ -148,8 +149,7 @@ class _Run:
             failed = True
             if at == 0 or len(self.errors) >= ERRORS_MAX:
                 return None
-            kind, start, stop, _ = tokens[at]
-            if stop > start or kind == EOF:  # else the lexer put it in, and has reported why
+            if not self._follows_lexical_error(tokens, at):
                 self.report(*explain(tokens, at, self._expected(), self.source.text))
             resumed = self._recover(tokens, at)
             if resumed <= last:
@@ -213,6 +213,13 @@ class _Run:
         self.report("E0302", f"program nests deeper than {MAX_DEPTH:,} levels", (start, end), hint)
 
     # ------------------------------------------------------------------ errors
+
+    def _follows_lexical_error(self, tokens: list[Token], at: int) -> bool:
+        """Whether the lexer has reported something just before the token: then it is no wonder that it does not fit."""
+        kind, start, end, _ = tokens[at]
+        if start == end and kind != EOF:
+            return True  # a closer that the lexer put in
+        return any(tokens[at - 1][2] <= error.span[0] <= start for error in self.lexical_errors)
 
     def _expected(self) -> set[str]:
         """The kinds of tokens that would fit now: each one is tried on a copy of the stack of states."""

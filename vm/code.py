@@ -7,14 +7,14 @@ code object back to its proto, so that a frame on the stack tells function, inst
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import dis
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any
 
 from holdfast.lang import ir
-from holdfast.lang.assemble import LINE_BASE, DirectCode, make_direct, make_resumable
+from holdfast.lang.assemble import DirectCode, make_direct, make_resumable
 from holdfast.lang.diagnostics import Source
 from holdfast.lang.emit import RawMethods
 from holdfast.lang.lower import Unit
@@ -39,7 +39,7 @@ class UnitCode:
 class Proto:
     """One function of one version of a file."""
 
-    __slots__ = ("failed", "function", "functions", "key", "resumables", "rounds", "starts", "table", "unit", "_direct")
+    __slots__ = ("failed", "function", "functions", "key", "resumables", "rounds", "table", "unit", "_direct")
 
     def __init__(self, function: ir.Function, unit: UnitCode, table: CodeTable) -> None:
         self.function = function
@@ -51,7 +51,6 @@ class Proto:
         self.functions: list[FunctionType] = []
         """Function objects that are given the new code when a speculation has failed."""
         self.resumables: dict[tuple[int, bool], tuple[FunctionType, Layout]] = {}
-        self.starts: list[int] = []
         self._direct: DirectCode | None = None
 
     @property
@@ -65,7 +64,6 @@ class Proto:
             made = make_direct(self.function, self.unit.key, self.table.methods, self.failed, self.filename, self.table.enter)
             self._direct = made
             self.table.note(made.code, self)
-            self.starts = sorted({line - LINE_BASE for _, _, line in made.code.co_lines() if line is not None})
         return self._direct
 
     def maker(self) -> FunctionType:
@@ -87,17 +85,22 @@ class Proto:
             found = self.resumables[n, after] = (FunctionType(made.code, self.table.globals), made.layout)
         return found
 
-    def group(self, n: int) -> range:
-        """The instructions of the group that begins at n: they share a line of the direct shape."""
-        place = bisect_right(self.starts, n)
-        return range(n, self.starts[place] if place < len(self.starts) else self.function.size)
+    def suspects(self, n: int, code: CodeType, offset: int) -> frozenset[int]:
+        """The instructions that may have failed: those of the group that begins at n, narrowed by the bytecode."""
+        group = range(n, max(n, self.direct().groups.get(n, n)) + 1)
+        ops = [node for node in ir.walk(self.function.body) if isinstance(node, ir.Op) and node.n in group]
+        found = next((i for i in dis.get_instructions(code) if i.offset == offset), None)
+        if found is None:
+            return frozenset(node.n for node in ops)
+        likely = [node.n for node in ops if could_be(node, found.opname, found.argval)]
+        return frozenset(likely or [node.n for node in ops])
 
-    def speculation_failed(self, n: int) -> None:
+    def speculation_failed(self, n: int, code: CodeType, offset: int) -> None:
         """Compile the direct shape again, with tests where the speculation has failed.
 
-        Function objects keep their identity: they are given the new code.
+        ``offset`` is that of the failed bytecode.  Function objects keep their identity: they are given the new code.
         """
-        new = frozenset(self.group(n)) - self.failed
+        new = self.suspects(n, code, offset) - self.failed
         if not new:
             return
         self.rounds += 1
@@ -110,6 +113,32 @@ class Proto:
         key = f"K:{self.key}"
         if key in self.table.globals:
             self.table.globals[key] = self.maker()
+
+
+ARITHMETIC = frozenset("add sub mul div fdiv mod neg".split())
+
+
+def could_be(op: ir.Op, opname: str, argument: Any) -> bool:
+    """Could this bytecode be the failing part of the operation's speculative template?"""
+    if opname in ("BINARY_OP", "UNARY_POSITIVE", "UNARY_NEGATIVE", "CALL_INTRINSIC_1"):
+        return op.op in ARITHMETIC
+    if opname == "BINARY_SUBSCR":
+        return op.op == "index"
+    if opname == "STORE_SUBSCR":
+        return op.op == "setindex"
+    if opname == "CONTAINS_OP":
+        return op.op in ("in", "notin")
+    if opname == "COMPARE_OP":
+        return op.op in ("lt", "le", "gt", "ge")
+    if argument == "v":
+        length = op.op == "callg" and op.data[0] == "b:len"
+        push = op.op == "callm" and op.data[0] == "push"
+        return length or push or op.op in ("index", "setindex", "in", "notin")
+    if isinstance(argument, str) and argument.startswith("m_"):
+        return op.op == "callm" and op.data[0] == argument[2:]
+    if argument == "append":
+        return op.op == "callm" and op.data[0] == "push"
+    return False
 
 
 class CodeTable:

@@ -35,13 +35,13 @@ SORT_ITEMS = 1_000_000
 SORT_WEIGHT = 64 * 1024 * 1024
 """Code points, bytes or words that a sort may compare per pass before equal objects are merged first."""
 
-COMPARE_STEPS = 20_000_000
-"""Items of nested Lists that one sort may compare."""
+COMPARE_STEPS = 5_000_000
+"""Items that one sort of Lists may compare, where they are not a few scalars each."""
 
 SUM_BITS = 100_000_000_000
 """Number of items times the bits of the largest, in the sum of a List."""
 
-UNIQUE_COLLECTIONS = 2_000
+UNIQUE_COLLECTIONS = 1_000
 """Lists, Maps and Sets among which ``unique`` looks for equal ones (each is compared with each)."""
 
 SAME_HASH = 1_000

@@ -23,6 +23,10 @@ BIG_SCALAR = 4_096
 """Texts, Bytes and Ints (in bits) of this size are remembered by identity once they were found equal."""
 
 
+TUPLE_ITEMS = 16
+"""Lists of up to so many scalars are sorted as tuples."""
+
+
 class Comparison:
     """The order of two values, with a bound on the items looked at by all comparisons together.
 
@@ -191,10 +195,34 @@ def ranking(keys: list[Any]) -> list[Any]:
     kind = family(keys)
     if kind == "number" and float in set(map(type, keys)) and any(x != x for x in keys):
         return [(x != x, 0 if x != x else x) for x in keys]
-    if kind == "List" or (kind and _weight(keys, kind) > limits.SORT_WEIGHT):
-        ranks = _ranks(keys, kind)
-        return [ranks[id(key)] for key in keys]
+    if kind == "List":
+        return _tuples(keys) or _places(keys, kind)
+    if kind and _weight(keys, kind) > limits.SORT_WEIGHT:
+        return _places(keys, kind)
     return keys
+
+
+def _places(keys: list[Any], kind: str) -> list[Any]:
+    ranks = _ranks(keys, kind)
+    return [ranks[id(key)] for key in keys]
+
+
+def _tuples(keys: list[Any]) -> list[Any] | None:
+    """Lists of a few scalars as tuples, which C compares; None if there are others, or kinds without an order.
+
+    Each column is of one kind, so C finds no two items that it could not order in Hold's way.
+    """
+    rows = [tuple(key.v) if len(key.v) <= TUPLE_ITEMS else (None,) for key in keys]
+    for n in range(max(map(len, rows))):
+        column = [row[n] for row in rows if len(row) > n]
+        kinds = set(map(type, column))
+        if not (kinds <= NUMBERS or kinds == {str} or kinds == {bytes}):
+            return None
+        if float in kinds and any(x != x for x in column):
+            return None
+        if _weight(column, "number" if kinds <= NUMBERS else "Text") > limits.SORT_WEIGHT:
+            return None
+    return rows
 
 
 def extreme(raw: list[Any], *, greatest: bool) -> Any:

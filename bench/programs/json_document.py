@@ -9,12 +9,16 @@ that both sides parse the same text.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bench.programs.som import Random
 
 ROWS = 118
+LITERAL_LENGTH = 108
+PART_LINES = 16
+PART_NAMES = 8
 SYLLABLES = ("al", "bla", "cor", "da", "fu", "gi", "lam", "mo", "nor", "pel", "ri", "sac", "tho", "ul", "va", "zo")
 GROUPS = ("Brown alga", "Red alga", "Green alga", "Seagrass", "Kelp, deep water", "Drifting")
 EVENTS = ("Selection", "DefaultSelection", "MouseDown", "MouseUp", "KeyDown", "Modify")
@@ -65,10 +69,31 @@ def build() -> str:
     return json.dumps({"head": {"requestCounter": 4}, "operations": operations}, separators=(",", ":"))
 
 
+def literals(text: str) -> Iterator[str]:
+    """The text as Hold literals, each short enough for a line."""
+    escapes = {"\\": "\\\\", '"': '\\"', "{": "{{", "}": "}}", "\n": "\\n", "\t": "\\t"}
+    literal = ""
+    for ch in text:
+        if len(literal) >= LITERAL_LENGTH:
+            yield f'"{literal}"'
+            literal = ""
+        literal += escapes.get(ch, ch)
+    yield f'"{literal}"'
+
+
 def hold_source(text: str) -> str:
-    """A Hold module whose constant ``document`` is the text."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("{", "{{").replace("}", "}}")
-    return f'/// The document that json.hold parses; written by json_document.py.\nlet document = "{escaped}"\n'
+    """A Hold module whose constant ``document`` is the text, put together from parts of some lines each."""
+    lines = list(literals(text))
+    parts = [" +\n  ".join(lines[at : at + PART_LINES]) for at in range(0, len(lines), PART_LINES)]
+    names = [f"part_{number}" for number in range(1, len(parts) + 1)]
+    sums = [" + ".join(names[at : at + PART_NAMES]) for at in range(0, len(names), PART_NAMES)]
+    return "\n".join(
+        (
+            "/// The document that json.hold parses; written by json_document.py.\n",
+            *(f"let {name} =\n  {part}\n" for name, part in zip(names, parts, strict=True)),
+            "let document =\n  " + " +\n  ".join(sums) + "\n",
+        )
+    )
 
 
 DOCUMENT = build()

@@ -14,7 +14,7 @@ from holdfast.lang import tree
 from holdfast.lang.diagnostics import Source
 from holdfast.lang.parser import parse
 from holdfast.vm import limits, show
-from holdfast.vm.objects import Obj, make_class, make_error
+from holdfast.vm.objects import Obj, make_class, make_error, seal
 
 IMMUTABLES = st.one_of(
     st.none(),
@@ -125,11 +125,13 @@ def test_errors():
 def test_kinds_of_the_machine():
     """A kind of the machine says itself how it looks; without that, class and KID."""
 
+    @seal
     class Plain(Obj):
         __slots__ = ()
         _k = 6
         _name = "Thread"
 
+    @seal
     class Own(Plain):
         __slots__ = ()
         _show = staticmethod(lambda obj: "Thread worker")
