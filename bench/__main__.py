@@ -7,20 +7,34 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
 from bench import awfy, report, store, zodb
 from bench.report import Row
+from bench.worker import WorkerError
 
 SUITES = ("awfy", "zodb", "store")
+PROGRAMS = [program.name for program in awfy.PROGRAM_LIST]
+
+
+def run_suite(name: str, action: Callable[[], list[Row]]) -> list[Row]:
+    """The rows of a suite; one that fails leaves the others their results."""
+    try:
+        return action()
+    except FileNotFoundError as error:
+        raise click.UsageError(str(error)) from error
+    except WorkerError as error:
+        click.echo(f"{name} failed: {error}", err=True)
+        return [Row(name, "the whole suite", "runs", "failed", 0.0, False)]
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("suites", nargs=-1, type=click.Choice(SUITES))
 @click.option("--rounds", type=click.IntRange(1), help="Rounds of each comparison (default: 7, and 5 with ZODB).")
 @click.option("--quick", is_flag=True, help="Small sizes and few rounds: a look, not a measurement.")
-@click.option("--only", multiple=True, metavar="PROGRAM", help="Only this program of awfy; may be repeated.")
+@click.option("--only", multiple=True, type=click.Choice(PROGRAMS), metavar="PROGRAM", help="Only this one of awfy.")
 @click.option("--awfy", "awfy_path", metavar="DIR", help="The published are-we-fast-yet programs ($HOLDFAST_AWFY).")
 @click.option("--fetch/--no-fetch", default=True, help="Fetch the published programs if they are not at hand.")
 @click.option("--scratch", type=click.Path(file_okay=False, writable=True), help="Where the measured worlds are put.")
@@ -42,8 +56,11 @@ def main(
     Every figure is a ratio taken within one run, or an absolute one where that was asked.
     """
     few = 2 if quick else None
+    if scratch is not None:  # the workers have another current directory
+        Path(scratch).mkdir(parents=True, exist_ok=True)
+        scratch = str(Path(scratch).resolve())
     if check_twins:
-        rows = awfy.check_twins(rounds or few or 5, awfy_path, fetch, quick)
+        rows = run_suite("twins", lambda: awfy.check_twins(rounds or few or 5, awfy_path, fetch, quick))
         report.show_rows("Our twins against the published programs", rows)
         return
     runs: dict[str, Callable[[], list[Row]]] = {
@@ -51,7 +68,7 @@ def main(
         "zodb": lambda: zodb.run(rounds or few or 5, quick, scratch),
         "store": lambda: store.run(quick, scratch),
     }
-    rows = [row for name in SUITES if name in (suites or SUITES) for row in runs[name]()]
+    rows = [row for name in SUITES if name in (suites or SUITES) for row in run_suite(name, runs[name])]
     report.show_rows("Asked and measured" + (" (small sizes: a look only)" if quick else ""), rows)
     report.write_json("summary", {"quick": quick, "rows": report.rows_json(rows)})
     if strict and any(row.ok is False for row in rows):

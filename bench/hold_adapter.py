@@ -86,8 +86,12 @@ class Program:
     def __init__(self, path: Path, under_root: bool, scratch: Path | None = None) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="holdfast-bench-", dir=scratch))
         self.entry = "benchmark_root" if under_root else "benchmark"
-        self.session = Session(self.directory / "world")
-        self.module = self.session.module(path)
+        try:
+            self.session = Session(self.directory / "world")
+            self.module = self.session.module(path)
+        except BaseException:
+            shutil.rmtree(self.directory, ignore_errors=True)
+            raise
 
     def __call__(self, inner: int) -> bool:
         return self.session.call(self.module, self.entry, inner) is True

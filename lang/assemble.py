@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import CodeType
 
 from holdfast.lang import ir
-from holdfast.lang.direct import direct
+from holdfast.lang.direct import Failed, direct
 from holdfast.lang.emit import Line, NameTable, RawMethods
 from holdfast.lang.resumable import Layout, resumable
 from holdfast.lang.verify import HELPERS, verify_code, verify_function, verify_tree
@@ -80,7 +80,7 @@ def make_direct(
     function: ir.Function,
     module_key: str,
     methods: RawMethods,
-    failed: frozenset[int],
+    failed: Failed,
     filename: str,
     enter: bool = False,
 ) -> DirectCode:

@@ -66,11 +66,18 @@ def constructor(
     build = _Builder()
     values: list[ir.Operand] = []
     parameters: list[ir.Parameter] = []
+    optional = False
     for field in fields:
         if init is not None:
             values.append(_default(build, field))
             continue
         py = f"v_{field.name}"
+        if field.required and optional:  # Python's parameter list cannot say so
+            parameters.append(ir.Parameter(field.name, py, True, None, False))
+            build.op("required", None, (py,), (name, field.name))
+            values.append(py)
+            continue
+        optional = optional or not field.required
         constant = None if field.required or field.function else ir.Const(field.constant)
         parameters.append(ir.Parameter(field.name, py, not field.required, constant, False))
         values.append(py)

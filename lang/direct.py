@@ -20,8 +20,10 @@ CPython allows 20 nested blocks; a function that nests deeper has a direct shape
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from holdfast.lang import ir
-from holdfast.lang.emit import PURE, Emitter, Line, NameTable, RawMethods, literal
+from holdfast.lang.emit import CALLS, PURE, Emitter, Line, NameTable, RawMethods, count_uses, literal
 from holdfast.lang.infer import ANY, Inference
 
 BLOCKS_MAX = 16
@@ -31,15 +33,30 @@ NESTING_MAX = 40
 class Direct(Emitter):
     """Structured control flow."""
 
-    def __init__(self, function: ir.Function, names: NameTable, methods: RawMethods, failed: frozenset[int]) -> None:
+    def __init__(self, function: ir.Function, names: NameTable, methods: RawMethods, failed: Failed) -> None:
         super().__init__(function, names, methods, tested=False)
-        self.failed = failed
-        self.kinds = Inference(function, failed).operands
+        self.failed = frozenset(failed)
+        self.hopeless = frozenset(n for n, level in failed.items() if level > 1)
+        self.truths = truths(function.body)
+        self.kinds = Inference(function, self.failed, self.truths).operands
 
     def block(self, nodes: list[ir.Node]) -> None:
         """Nodes in order."""
-        for node in nodes:
+        skip = False
+        for node, following in zip(nodes, [*nodes[1:], None], strict=True):
+            if skip:
+                skip = False
+                continue
+            if isinstance(node, ir.Op) and node.dst is not None and self.uses.get(node.dst) == (1, 1):
+                if node.op in CALLS and isinstance(following, ir.Return) and following.value == node.dst:
+                    self.returned = node.dst
+                elif node.op == "list" and len(node.args) == 1 and isinstance(following, ir.Op):
+                    if following.op == "mul" and following.args[0] == node.dst:
+                        self.repeated[node.dst] = ""
+            asked = self.returned
             self.node(node)
+            skip = asked is not None and self.returned is None
+            self.returned = None
 
     def suite(self, nodes: list[ir.Node], n: int) -> None:
         """An indented block, never empty."""
@@ -53,6 +70,7 @@ class Direct(Emitter):
 
     def node(self, node: ir.Node) -> None:
         """One node."""
+        self.here = node.n
         match node:
             case ir.Op():
                 self.op(node)
@@ -105,41 +123,69 @@ class Direct(Emitter):
             self.suite(node.other, n)
             self.current &= before
 
-    def attempt(self, nodes: list[ir.Node], result: ir.Operand) -> str | None:
-        """The nodes as one pure expression, or None (and nothing has been emitted)."""
+    def attempt(self, nodes: list[ir.Node], result: ir.Operand, truth_of: str | None = None) -> str | None:
+        """The nodes as one pure expression, or None (and nothing has been emitted).
+
+        With ``truth_of``, the kind of the result, the expression is its truth.
+        """
         saved = self.lines, self.pending, set(self.current)
         if not all(isinstance(n, ir.Logic) or (isinstance(n, ir.Op) and (n.op in PURE or n.op == "callg")) for n in nodes):
             return None
         self.lines, self.pending = [], []
         self.block(nodes)
+        text: str | None = None
+        if truth_of is not None:
+            text, _ = self.truth(result, truth_of)
         lines, pending = self.lines, self.pending
         self.lines, self.pending, self.current = saved
         if lines:
             return None
+        if truth_of is not None:
+            return text if not pending else None
         if not pending:
             return self.atom(result)
         return pending[0].text if len(pending) == 1 and pending[0].temp == result else None
 
     def logic(self, node: ir.Logic) -> None:
-        """Python's own operator when the left side is a Bool and the right one an expression; else an ``if``."""
-        kind = self.kind(node.n, 0)
-        texts, first = self.take((node.left,), node.n)
-        right = self.attempt(node.right, node.result) if kind == "bool" else None
+        """Python's own operator when the left side is a Bool and the right one an expression; else an ``if``.
+
+        Where only the truth of the result is asked, any left side serves, as its truth.
+        """
+        kind, right_kind = self.kind(node.n, 0), self.kind(node.n, 1)
+        only_truth = node.dst in self.truths
+        if only_truth:
+            text, at = self.truth(node.left, kind)
+            self.flush()
+            first = node.n if at is None else at
+        else:
+            texts, first = self.take((node.left,), node.n)
+            text = texts[0]
+        saved, self.pending = self.pending, []
+        right = self.attempt(node.right, node.result, right_kind if only_truth else None) if (
+            kind == "bool" or only_truth
+        ) else None
+        self.pending = saved
         if right is not None:
             op = ir.Op(node.n, node.op, node.dst, ())
-            self.value(op, f"{texts[0]} {node.op} {right}", min(first, node.n))
+            self.value(op, f"({text}) {node.op} ({right})", min(first, node.n))
             return
         self.flush()
-        self.assign(node.dst, texts[0], first)
-        text = node.dst if kind == "bool" else f"{node.dst} is not None and {node.dst} is not False"
-        self.line(f"if {text}:" if node.op == "and" else f"if not ({text}):", node.n)
+        self.assign(node.dst, text, first)
+        test = node.dst if kind == "bool" or only_truth else f"{node.dst} is not None and {node.dst} is not False"
+        self.line(f"if {test}:" if node.op == "and" else f"if not ({test}):", node.n)
         before = set(self.current)
         self.depth += 1
         self.block(node.right)
-        inner, n = self.take((node.result,), node.n)
-        self.flush()
         last = node.right[-1].n if node.right else node.n
-        self.assign(node.dst, inner[0], last if n == node.n else n)
+        if only_truth:
+            inner, at = self.truth(node.result, right_kind)
+            n = last if at is None else at
+        else:
+            found, n = self.take((node.result,), last)
+            inner = found[0]
+        self.flush()
+        if inner != node.dst:
+            self.assign(node.dst, inner, n)
         self.depth -= 1
         self.current &= before
 
@@ -213,8 +259,36 @@ def nesting(nodes: list[ir.Node]) -> tuple[int, int]:
     return blocks_max, deepest
 
 
+def truths(nodes: list[ir.Node]) -> frozenset[str]:
+    """Temporaries of which only the truth is ever asked: results of ``and`` / ``or`` that are only conditions."""
+    uses = count_uses(nodes)
+    asked: dict[str, int] = {}
+
+    def ask(operand: ir.Operand) -> None:
+        if isinstance(operand, str):
+            asked[operand] = asked.get(operand, 0) + 1
+
+    logics = []
+    for node in ir.walk(nodes):
+        if isinstance(node, ir.If):
+            ask(node.cond)
+        elif isinstance(node, ir.Op) and node.op == "not":
+            ask(node.args[0])
+        elif isinstance(node, ir.Logic):
+            logics.append(node)
+    found: set[str] = set()
+    for node in reversed(logics):  # an outer one stands before those inside it: its parts are asked by it
+        if node.dst.startswith("t") and uses[node.dst][0] == 1 and asked.get(node.dst, 0) == uses[node.dst][1]:
+            found.add(node.dst)
+    return frozenset(found)
+
+
+Failed = Mapping[int, int]
+"""Instructions whose speculation has failed, and how often."""
+
+
 def direct(
-    function: ir.Function, names: NameTable, methods: RawMethods, failed: frozenset[int], key: str, enter: bool = False
+    function: ir.Function, names: NameTable, methods: RawMethods, failed: Failed, key: str, enter: bool = False
 ) -> list[Line]:
     """The lines of the direct shape, inside a maker function that binds the captures.
 

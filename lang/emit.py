@@ -78,6 +78,8 @@ class RawMethods:
 
     raw: frozenset[str]
     boxed: frozenset[str]
+    text: frozenset[str] = frozenset()
+    """Those of Text: they have globals of their own."""
 
 
 class Emitter:
@@ -92,6 +94,10 @@ class Emitter:
         self.methods = methods
         self.tested = tested
         self.failed: frozenset[int] = frozenset()
+        self.hopeless: frozenset[int] = frozenset()
+        """Instructions whose cheap test has failed too: these use the generic operators."""
+        self.truths: frozenset[str] = frozenset()
+        """Temporaries of which only the truth is asked."""
         self.kinds: dict[int, tuple[str, ...]] = {}
         self.lines: list[Line] = []
         self.depth = 0
@@ -101,6 +107,10 @@ class Emitter:
         self.uses = count_uses(function.body)
         self.here = 0
         """The instruction that is being emitted."""
+        self.returned: str | None = None
+        """A temporary that is only returned, by the next instruction."""
+        self.repeated: dict[str, str] = {}
+        """A List literal that is only repeated, by the next instruction: the raw items."""
 
     # ------------------------------------------------------------------ lines and pending values
 
@@ -125,10 +135,14 @@ class Emitter:
         tail = self.pending[len(self.pending) - len(wanted) :]
         in_order = [p.temp for p in tail] == wanted
         long = sum(len(p.text) for p in tail) > FUSED_MAX
-        named = any(i in atoms and a in wanted and not _ATOM.match(self.text_of(a)) for i, a in enumerate(args))
-        if not in_order or long or named or len(set(wanted)) != len(wanted):
+        if not in_order or long or len(set(wanted)) != len(wanted):
             self.flush()
             return [self.atom(a) for a in args], n
+        for i, a in enumerate(args):
+            if i in atoms and a in wanted and not _ATOM.match(self.text_of(a)):
+                # The template names the operand more than once: it and what stands before it get names.
+                self.flush(len(wanted) - 1 - wanted.index(a))  # type: ignore[arg-type]
+                return self.take(args, n, atoms)
         self.flush(len(wanted))
         first = min([p.first for p in tail], default=n)
         found = {p.temp: p.text for p in tail}
@@ -208,6 +222,9 @@ class Emitter:
     def arithmetic(self, op: ir.Op) -> None:
         """See the module's docstring for what the plus signs do."""
         left, right = self.kind(op.n, 0), self.kind(op.n, 1)
+        if op.op == "mul" and self.repeated.get(str(op.args[0])):
+            self.repeat(op)
+            return
         numbers = (left in NUMBERS, right in NUMBERS)
         known = not all(kind in NUMBERS or kind == ANY for kind in (left, right))
         if (known and op.op != "add") or "list" in (left, right) or not (self.speculative(op.n) or all(numbers)):
@@ -223,6 +240,15 @@ class Emitter:
             self.simple(op, "+{0} %s {1}" % symbol)
         else:
             self.multiply(op, numbers)
+
+    def repeat(self, op: ir.Op) -> None:
+        """``[nil] * n``: the literal is not made as a List of its own; the size is tested."""
+        raw = self.repeated.pop(str(op.args[0]))
+        texts, first = self.take(op.args[1:], op.n)
+        self.flush()
+        count = op.args[1]
+        small = isinstance(count, ir.Const) and type(count.value) is int and count.value < 1 << 16
+        self.container(op, "_List", f"{raw} * {texts[0]}" if small else f"_repeat({raw}, {texts[0]})", first)
 
     def multiply(self, op: ir.Op, numbers: tuple[bool, bool]) -> None:
         """A product of large integers is tested: repeated squaring is a bomb.  Small factors add few bits."""
@@ -299,6 +325,10 @@ class Emitter:
         """Was a parameter left out?"""
         self.simple(op, "{0} is _U")
 
+    def op_required(self, op: ir.Op) -> None:
+        """A field without default behind one with: the constructor tests that it was given."""
+        self.statement(op, "_required", repr(op.data[0]), repr(op.data[1]))
+
     def op_isinst(self, op: ir.Op) -> None:
         """A kind by exact type, a class by isinstance (ghosts are subclasses)."""
         name = op.data.removeprefix("b:")
@@ -360,12 +390,12 @@ class Emitter:
     def op_index(self, op: ir.Op) -> None:
         """List and Map keep their raw container in ``v``; Text, Bytes and Range are raw themselves."""
         kind = self.kind(op.n, 0)
-        if kind in ("text", "bytes", "range") and self.kind(op.n, 1) == "int":
+        if kind in ("text", "bytes", "range") and self.kind(op.n, 1) == "int" and not self.tested:
             self.simple(op, "{0}[{1}]")
         elif self.speculative(op.n) and kind not in ("text", "bytes", "range"):
             self.simple(op, "{0}.v[{1}]")
-        elif self.kind(op.n, 1) in ("int", "num"):
-            self.simple(op, "{0}[{1}] if type({0}) is str else o_index({0}, {1})", frozenset((0, 1)))
+        elif not self.tested and op.n not in self.hopeless and kind in (ANY, "text"):
+            self.simple(op, "({0} if type({0}) is str else {0}.v)[{1}]", frozenset((0,)))
         else:
             self.helper(op, "o_index")
 
@@ -469,6 +499,9 @@ class Emitter:
         """A new List."""
         texts, first = self.take(op.args, op.n)
         self.flush()
+        if op.dst in self.repeated:
+            self.repeated[op.dst] = f"[{', '.join(texts)}]"  # type: ignore[index]
+            return
         self.container(op, "_List", f"[{', '.join(texts)}]", first)
 
     def container(self, op: ir.Op, cls: str, raw: str, first: int) -> None:
@@ -619,8 +652,11 @@ class Emitter:
         self.result(op, f"{head}({args})", first)
 
     def result(self, op: ir.Op, text: str, n: int) -> None:
-        """Store or drop the result of a call."""
-        if op.dst is None:
+        """Store, return or drop the result of a call."""
+        if op.dst is not None and op.dst == self.returned:
+            self.line(f"return {text}", n)
+            self.returned = None
+        elif op.dst is None:
             self.line(text, n)
         else:
             self.assign(op.dst, text, n)
@@ -636,6 +672,8 @@ class Emitter:
             self.simple(op, "_len({0})")
         elif self.speculative(op.n) and kind not in ("range", "bytes"):
             self.simple(op, "_len({0}.v)")
+        elif not self.tested and op.n not in self.hopeless and kind == ANY:
+            self.simple(op, "_len({0} if type({0}) is str else {0}.v)", frozenset((0,)))
         else:
             self.simple(op, "o_len({0})")
         return True
@@ -659,13 +697,29 @@ class Emitter:
             return
         with_self = ", ".join(filter(None, [texts[0], args]))
         dst = f"{op.dst} = " if op.dst is not None else ""
-        # _method gives None where the class has the method, so that a call leaves no host frame in between.
-        self.line(f"_m = _method({texts[0]}, {method!r})", first)
-        self.line(f"if _m is None: {dst}{texts[0]}.m_{method}({args})", first)
-        self.line(f"else: {dst}_m({with_self})", first)
+        if raw_only and method in self.methods.text and kind in (ANY, "text") and op.n not in self.hopeless:
+            text_method = self.names.name("M:Text." + method)
+            if kind == "text":
+                self.result(op, f"{text_method}({with_self})", first)
+                return
+            self.line(f"if type({texts[0]}) is str: {dst}{text_method}({with_self})", first)
+            self.line("else:", first)
+            self.depth += 1
+            self.method_call_tested(op, texts[0], method, args, with_self, first)
+            self.depth -= 1
+        else:
+            self.method_call_tested(op, texts[0], method, args, with_self, first)
         if op.dst is not None:
             self.current.discard(op.dst)
         self.current.clear()
+
+    def method_call_tested(self, op: ir.Op, obj: str, method: str, args: str, with_self: str, first: int) -> None:
+        """A call that looks at the receiver first."""
+        dst = f"{op.dst} = " if op.dst is not None else ""
+        # _method gives None where the class has the method, so that a call leaves no host frame in between.
+        self.line(f"_m = _method({obj}, {method!r})", first)
+        self.line(f"if _m is None: {dst}{obj}.m_{method}({args})", first)
+        self.line(f"else: {dst}_m({with_self})", first)
 
     def method_call_checked(self, op: ir.Op, obj: str, args: str, first: int) -> None:
         """The generic call: looked up and checked by host code, so that every error is worded there."""

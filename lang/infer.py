@@ -39,8 +39,9 @@ def join_env(left: Env, right: Env) -> Env:
 class Inference:
     """Result: :attr:`operands`, instruction number to the types of its operands."""
 
-    def __init__(self, function: ir.Function, failed: frozenset[int]) -> None:
+    def __init__(self, function: ir.Function, failed: frozenset[int], truths: frozenset[str] = frozenset()) -> None:
         self.failed = failed
+        self.truths = truths
         self.operands: dict[int, tuple[str, ...]] = {}
         self.breaks: list[list[Env]] = []
         self.continues: list[list[Env]] = []
@@ -98,7 +99,7 @@ class Inference:
         right = self.kind(inner, node.result) if inner is not None else left
         self.operands[node.n] = (left, right)
         out = join_env(env, inner) if inner is not None else env
-        out[node.dst] = join(left, right)
+        out[node.dst] = "bool" if node.dst in self.truths else join(left, right)
         return out
 
     def loop(self, node: ir.Loop | ir.For, env: Env) -> Env | None:

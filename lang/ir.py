@@ -41,7 +41,7 @@ mod pow`` a b
 ``throw`` e, ``assert`` m   never fall through
 ``atomic_begin``, ``atomic_commit``, ``atomic_abort``
 ``restlist`` a              the rest arguments as a List
-``unset`` a                 [name]: error unless set
+``required`` a              [class, field]: error unless the constructor's parameter was given
 ``behalf_begin`` m, ``behalf_end``
 ==========================  ==========================================================================
 

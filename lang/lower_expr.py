@@ -214,17 +214,40 @@ class ExprLowerer:
 
     def logic(self, node: t.Logic) -> ir.Operand:
         """Short circuits."""
-        left = self.expr(node.left)
+        head = node.left
+        while node.op != "??" and isinstance(head, t.Logic) and head.op == node.op:
+            head = head.left
+        left = self.expr(head)
         dst = self.temp()
         if node.op == "??":
             self.move(dst, left)
             nil = self.emit("isnil", self.temp(), (dst,))
             self.add(ir.If(0, nil, self.nested(lambda: self.move(dst, self.expr(node.right))), []), node.span)
             return dst
-        result: list[ir.Operand] = []
-        right = self.nested(lambda: result.append(self.expr(node.right)))
-        self.add(ir.Logic(0, node.op, dst, left, right, result[0]), node.span)
+        # a and b and c: one destination for the whole chain, nested to the right, which means the same.
+        chain = [node.right]
+        first = node.left
+        while isinstance(first, t.Logic) and first.op == node.op:
+            chain.append(first.right)
+            first = first.left
+        self.logic_chain(node, dst, left, chain)
         return dst
+
+    def logic_chain(self, node: t.Logic, dst: str, left: ir.Operand, rest: list[t.Expr]) -> None:
+        """dst = left and (rest[-1] and (… rest[0]))."""
+        result: list[ir.Operand] = []
+
+        def right() -> None:
+            value = self.expr(rest[-1])
+            if len(rest) == 1:
+                result.append(value)
+                return
+            inner = self.temp()
+            self.logic_chain(node, inner, value, rest[:-1])
+            result.append(inner)
+
+        nodes = self.nested(right)
+        self.add(ir.Logic(0, node.op, dst, left, nodes, result[0]), node.span)
 
     def is_test(self, node: t.IsTest) -> ir.Operand:
         """``x is A``."""

@@ -16,7 +16,7 @@ from holdfast.lang import ir
 
 HELPERS = frozenset(
     "_T _U _HOST _State _Field _Function _List _Map _Set _Box _poll _safepoint _dirty _deopt _enter _caught _unwind "
-    "_check _lookup _method _throw _rethrow _assertion _catchable _product _too_long _len _text _join _inrange "
+    "_check _lookup _method _throw _rethrow _assertion _catchable _product _repeat _required _too_long _len _text _join _inrange "
     "_iter1 _iter2 _pairgone _pairkey _pairvalue _getbox _getfield_or_nil _index_or_nil _map _spawn _atomic_begin "
     "_atomic_commit _atomic_abort _behalf_begin _behalf_end "
     "o_add o_sub o_mul o_div o_fdiv o_mod o_pow o_neg o_lt o_le o_gt o_ge o_in o_notin o_index o_setindex o_slice "
@@ -98,7 +98,7 @@ def verify_function(function: ir.Function) -> None:
 OPERATIONS = frozenset(
     "move add sub mul div fdiv mod pow neg not lt le gt ge eq ne in notin range isinst isnil matches getfield setfield "
     "index setindex slice call callg callm calls list map text global closure box getbox setbox iter alloc spawn "
-    "safepoint throw rethrow assert atomic_begin atomic_commit atomic_abort restlist isunset inrange islist "
+    "required safepoint throw rethrow assert atomic_begin atomic_commit atomic_abort restlist isunset inrange islist "
     "getfield_or_nil index_or_nil pairgone pairkey pairvalue behalf_begin behalf_end".split()
 )
 

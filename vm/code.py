@@ -20,7 +20,7 @@ from holdfast.lang.emit import RawMethods
 from holdfast.lang.lower import Unit
 from holdfast.lang.resumable import Layout
 
-RECOMPILES_MAX = 6
+RECOMPILES_MAX = 12
 """A function whose speculations fail in more rounds than this is compiled with all its tests."""
 
 
@@ -46,7 +46,8 @@ class Proto:
         self.unit = unit
         self.table = table
         self.key = f"{unit.key}:{function.index}"
-        self.failed: frozenset[int] = frozenset()
+        self.failed: dict[int, int] = {}
+        """Instruction to how often its speculation has failed: 1 means test, 2 use the generic operator."""
         self.rounds = 0
         self.functions: list[FunctionType] = []
         """Function objects that are given the new code when a speculation has failed."""
@@ -100,12 +101,13 @@ class Proto:
 
         ``offset`` is that of the failed bytecode.  Function objects keep their identity: they are given the new code.
         """
-        new = self.suspects(n, code, offset) - self.failed
+        new = {i: self.failed.get(i, 0) + 1 for i in self.suspects(n, code, offset) if self.failed.get(i, 0) < 2}
         if not new:
             return
         self.rounds += 1
-        everything = frozenset(range(1, self.function.size))
-        self.failed = everything if self.rounds > RECOMPILES_MAX else self.failed | new
+        if self.rounds > RECOMPILES_MAX:
+            new = dict.fromkeys(range(1, self.function.size), 2)
+        self.failed = self.failed | new
         self._direct = None
         code = self.direct().code
         for function in self.functions:

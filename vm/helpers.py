@@ -11,7 +11,7 @@ from types import FunctionType
 from typing import Any
 
 from holdfast.lang.spelling import hint
-from holdfast.vm import ids, ops
+from holdfast.vm import ids, limits, ops
 from holdfast.vm.objects import KINDS, UNSET, Box, Collections, Obj, Thrown, fail, kind_name, live, make_error
 from holdfast.vm.show import to_source, to_text
 from holdfast.vm.unwind import HOST_ERRORS, State, Unwinder, catchable
@@ -56,6 +56,9 @@ class Helpers:
             "float": float, "str": str, "bytes": bytes, "bool": bool, "Exception": Exception,
         }  # fmt: skip
         names.update(ops.operators(self.runtime))
+        names["_text"] = text_of
+        names["_repeat"] = repeat
+        names["_required"] = required
         return names
 
     # ------------------------------------------------------------------ fields and elements
@@ -235,6 +238,31 @@ def check_call(function: Any, positional: int, names: tuple[str, ...], hidden: i
 
 
 # --------------------------------------------------------------------------- values
+
+
+def text_of(value: Any) -> str:
+    """A value in an interpolation; small Ints, the most frequent ones, take a short way."""
+    if type(value) is str:
+        return value
+    if type(value) is int and -1_000_000_000 < value < 1_000_000_000:
+        return repr(value)
+    return to_text(value)
+
+
+def required(value: Any, cls: str, name: str) -> None:
+    """Throw unless a constructor's parameter was given."""
+    if value is UNSET:
+        fail("TypeError", f"{cls} needs '{name}'")
+
+
+def repeat(items: list[Any], count: Any) -> list[Any]:
+    """The items of ``[…] * count``."""
+    if type(count) is not int:
+        if type(count) is not bool:
+            fail("TypeError", f"a List is repeated by an Int, not by {a(count)}")
+        count = int(count)
+    limits.check_items("List", len(items) * max(0, count))
+    return items * count
 
 
 def inrange(value: Any, low: int, high: int, closed: bool) -> bool:

@@ -167,7 +167,7 @@ def _weight(raw: list[Any], kind: str) -> int:
     try:
         return sum(map(int.bit_length, raw)) >> 5
     except TypeError:  # a Float among them
-        return sum(x.bit_length() for x in raw if type(x) is int) >> 5
+        return sum([x.bit_length() for x in raw if type(x) is int]) >> 5
 
 
 def _ranks(raw: list[Any], kind: str) -> dict[int, int]:
@@ -193,7 +193,7 @@ def ranking(keys: list[Any]) -> list[Any]:
     if len(keys) > limits.SORT_ITEMS:
         limits.over(f"sorting {limits.count(len(keys))} items in one step", limits.SORT_ITEMS, "use xs.sorted()")
     kind = family(keys)
-    if kind == "number" and float in set(map(type, keys)) and any(x != x for x in keys):
+    if kind == "number" and any(map(operator.ne, keys, keys)):  # NaN: the only number that is not itself
         return [(x != x, 0 if x != x else x) for x in keys]
     if kind == "List":
         return _tuples(keys) or _places(keys, kind)
@@ -218,7 +218,7 @@ def _tuples(keys: list[Any]) -> list[Any] | None:
         kinds = set(map(type, column))
         if not (kinds <= NUMBERS or kinds == {str} or kinds == {bytes}):
             return None
-        if float in kinds and any(x != x for x in column):
+        if any(map(operator.ne, column, column)):
             return None
         if _weight(column, "number" if kinds <= NUMBERS else "Text") > limits.SORT_WEIGHT:
             return None

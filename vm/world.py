@@ -63,7 +63,7 @@ class World:
         host = methods(self)
         raw = frozenset(name for kind in KINDS.values() for name in host.get(kind, {}))
         boxed = frozenset(name for kind in ("List", "Map", "Set") for name in host[kind]) | {"join"}
-        self.table = CodeTable(self.globals, RawMethods(raw, boxed), enter=shape == "resumable")
+        self.table = CodeTable(self.globals, RawMethods(raw, boxed, frozenset(host["Text"])), enter=shape == "resumable")
         self.unwinder = Unwinder(self.table, self.new_list)
         self.helpers = Helpers(self, self.collections, self.unwinder)
         self.scheduler = Scheduler(self.globals, lambda: self.heap.token, self.unwinder.host_error)
@@ -145,6 +145,7 @@ class World:
             python = next((t for t, n in KINDS.items() if n == kind), None)
             if python is not None:
                 self.helpers.methods[python] = callables
+                g.update({f"M:{kind}.{name}": function for name, function in callables.items()})
                 continue
             cls = getattr(self.collections, kind)
             for name, function in callables.items():

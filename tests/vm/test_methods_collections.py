@@ -115,6 +115,16 @@ def test_sorting_by_keys_that_are_lists_or_nan(bench):
     assert bench.call("List", "sorted_by_keys", ["a"], "x").startswith("TypeError: ")
 
 
+@given(st.lists(st.integers(0, 3), min_size=1), st.data(), st.booleans())
+def test_places(bench, items, data, reverse):
+    """Indices in the order of the items at them, stable; and the items at indices."""
+    places = data.draw(st.lists(st.integers(0, len(items) - 1)))
+    ordered = sorted(places, key=lambda at: items[at], reverse=reverse)
+    assert bench.call("List", "sorted_places", items, places, reverse) == ordered
+    assert bench.call("List", "pick", items, places) == [items[at] for at in places]
+    assert bench.call("List", "pick", items, [len(items)]).startswith("IndexError: ")
+
+
 def test_flatten(bench):
     """One level only."""
     assert bench.call("List", "flatten", [[1, [2]], 3, [], "ab"]) == [1, [2], 3, "ab"]
@@ -230,7 +240,7 @@ CALLS = {
         "push": [9], "extend": [[9]], "insert": [0, 9], "replace_with": [[9]], "pop": [], "remove": [2],
         "remove_at": [0], "clear": [], "swap": [0, 1], "fill": [9], "reverse": [], "get": [0], "contains": [1],
         "index": [1], "count": [1], "slice": [1], "take": [1], "drop": [1], "sorted_by_keys": [None], "zip": [[1]],
-        "chunks": [1],
+        "chunks": [1], "pick": [[0]], "sorted_places": [[0]],
     },
     "Map": {"get": ["a"], "has": ["a"], "remove": ["a"], "setdefault": ["z", 1], "update": [{"z": 1}]},
     "Set": {
@@ -300,7 +310,7 @@ BOMBS = [
     ("chunks", lambda b: b.methods["List"]["chunks"](b.new_list([1] * 2_000_000), 1)),
     ("zip", lambda b: b.methods["List"]["zip"](b.new_list([1] * 2_000_000), range(2_000_000))),
     ("zip with a Range", lambda b: b.methods["List"]["zip"](b.new_list([1]), range(10**18))),
-    ("sort", lambda b: b.methods["List"]["sorted_by_keys"](b.new_list([1] * 2_000_000), None)),
+    ("sort", lambda b: b.methods["List"]["sorted_by_keys"](b.new_list([1] * 300_000), None)),
     ("unique Lists", lambda b: b.methods["List"]["unique"](b.new_list([b.new_list([n]) for n in range(5_000)]))),
     ("unique collisions", lambda b: b.methods["List"]["unique"](b.new_list([n * (2**61 - 1) for n in range(100_000)]))),
     (
@@ -324,13 +334,13 @@ def test_bombs(bench, bomb):
     began = time.perf_counter()
     result = bench.outcome(lambda: bomb(bench))
     assert isinstance(result, str) and result.startswith("LimitError: ") and " is over the limit of " in result
-    assert time.perf_counter() - began < 6
+    assert time.perf_counter() - began < 3
 
 
 @pytest.mark.parametrize("name", ["sorted_by_keys", "unique", "contains", "count", "greatest", "index"])
 def test_equal_huge_values_many_times(bench, name):
-    """A million references to two equal huge Ints are sorted and searched without comparing them a million times."""
-    raw = [(1 << 900_000) + 1, (1 << 900_000) + 1, (1 << 900_000) + 3] * 300_000
+    """Many references to two equal huge Ints are sorted and searched without comparing them as often."""
+    raw = [(1 << 900_000) + 1, (1 << 900_000) + 1, (1 << 900_000) + 3] * 80_000
     arguments = {"sorted_by_keys": [None], "unique": [], "greatest": []}.get(name, [(1 << 900_000) + 5])
     began = time.perf_counter()
     bench.methods["List"][name](bench.new_list(raw), *arguments)

@@ -443,10 +443,10 @@ def test_the_slowest_single_operations(bench, name, a, b):
 def test_one_huge_text_many_times(bench):
     """A List of a million references to two huge Texts is searched and sorted without comparing them each time."""
     a, b, c = "a" * 5_000_000, "a" * 4_999_999 + "b", "a" * 4_999_999 + "b"
-    raw = [a, b] * 200_000
+    raw = [a, b] * 100_000
     began = time.perf_counter()
     assert ops.position(raw, c) == 1
-    assert sum(1 for _ in ops.positions(raw, c)) == 200_000
+    assert sum(1 for _ in ops.positions(raw, c)) == 100_000
     assert bench.methods["List"]["unique"](bench.new_list([a, b, c] * 100_000)).v == [a, b]
     order.sort(raw)
     assert raw[0] is a and raw[-1] is b

@@ -31,6 +31,16 @@ def needs(own: str, **others: str) -> Callable[[F], F]:
     return declare
 
 
+def takes(**rights: str) -> Callable[[F], F]:
+    """Declare the rights that a host function of the library needs of each of its parameters ("" for bare values)."""
+
+    def declare(function: F) -> F:
+        function.__hold_rights__ = rights  # type: ignore[attr-defined]
+        return function
+
+    return declare
+
+
 def table(*functions: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
     """Functions by their names; a name that Python reserves ends in ``_``."""
     return {function.__name__.rstrip("_"): function for function in functions}

@@ -25,7 +25,7 @@ from holdfast.vm.methods.arguments import (
 )
 from holdfast.vm.methods.text import joined
 from holdfast.vm.objects import fail, kind_name
-from holdfast.vm.ops import COLLECTIONS, bounds, outside, position, positions
+from holdfast.vm.ops import COLLECTIONS, bounds, outside, position, positions, truthy
 from holdfast.vm.runtime import Runtime
 
 # --------------------------------------------------------------------------- questions
@@ -373,17 +373,53 @@ def _parts(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         """
         return new_list(list(self.v)[::-1])
 
-    @needs("r")
-    def sorted_by_keys(self: Any, keys: Any, reverse: Any = False) -> Any:
-        """A new List in the order of ``keys``, one for each item; stable, and so reversed.
+    return table(copy, slice, take, drop, reversed_)
 
-        ``sorted`` computes the keys; this orders up to a million in one step.
+
+def _orders(runtime: Runtime) -> dict[str, Callable[..., Any]]:
+    """Methods that ``sorted`` is made of, each a bounded step."""
+    new_list = runtime.new_list
+
+    @needs("r", places="r")
+    def pick(self: Any, places: Any) -> Any:
+        """The items at the given indices.
+
+        > ["a", "b", "c"].pick([2, 0]) == ["c", "a"]
+        """
+        return new_list(_pick(self, places))
+
+    @needs("r", places="r")
+    def sorted_places(self: Any, places: Any, reverse: Any = False) -> Any:
+        """The given indices in the order of the items at them.
+
+        > ["b", "a", "c"].sorted_places([0, 1, 2]) == [1, 0, 2]
+        """
+        chosen = items_of("List.sorted_places", places)
+        keys = order.ranking(_pick(self, places))
+        inside = sorted(range(len(chosen)), key=keys.__getitem__, reverse=truthy(reverse))
+        return new_list(list(map(chosen.__getitem__, inside)))
+
+    @needs("r", keys="r")
+    def sorted_by_keys(self: Any, keys: Any, reverse: Any = False) -> Any:
+        """A new List in the order of ``keys``, one for each item, nil for the items themselves; stable.
 
         > ["b", "a", "c"].sorted_by_keys([2, 1, 3]) == ["a", "b", "c"]
         """
-        return new_list(_sorted(list(self.v), keys, reverse=reverse is not None and reverse is not False))
+        return new_list(_sorted(list(self.v), keys, reverse=truthy(reverse)))
 
-    return table(copy, slice, take, drop, reversed_, sorted_by_keys)
+    return table(pick, sorted_places, sorted_by_keys)
+
+
+def _pick(values: Any, places: Any) -> list[Any]:
+    """The items of a List at the indices."""
+    raw = values.v if type(values.v) is list else list(values.v)
+    length = len(raw)
+    chosen = items_of("List.pick", places)
+    if not set(map(type, chosen)) <= {int} or (chosen and not -length <= min(chosen) <= max(chosen) < length):
+        for at in chosen:
+            if not -length <= need_int("List.pick", at) < length:
+                outside(values, at)
+    return list(map(raw.__getitem__, chosen))
 
 
 def _sorted(items: list[Any], keys: Any, *, reverse: bool) -> list[Any]:
@@ -489,4 +525,5 @@ def _unique(raw: list[Any]) -> list[Any]:
 
 def methods(runtime: Runtime) -> dict[str, Callable[..., Any]]:
     """All methods of List in one world."""
-    return PURE | _writers(runtime) | _removers(runtime) | _movers(runtime) | _parts(runtime) | _shapes(runtime)
+    made = _writers(runtime) | _removers(runtime) | _movers(runtime)
+    return PURE | made | _parts(runtime) | _orders(runtime) | _shapes(runtime)
