@@ -21,6 +21,7 @@ CPython allows 20 nested blocks; a function that nests deeper has a direct shape
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import zip_longest
 
 from holdfast.lang import ir
 from holdfast.lang.emit import CALLS, PURE, Emitter, Line, NameTable, RawMethods, count_uses, literal
@@ -43,15 +44,15 @@ class Direct(Emitter):
     def block(self, nodes: list[ir.Node]) -> None:
         """Nodes in order."""
         skip = False
-        for node, following in zip(nodes, [*nodes[1:], None], strict=True):
+        for node, following in zip_longest(nodes, nodes[1:]):
             if skip:
                 skip = False
                 continue
             if isinstance(node, ir.Op) and node.dst is not None and self.uses.get(node.dst) == (1, 1):
                 if node.op in CALLS and isinstance(following, ir.Return) and following.value == node.dst:
                     self.returned = node.dst
-                elif node.op == "list" and len(node.args) == 1 and isinstance(following, ir.Op):
-                    if following.op == "mul" and following.args[0] == node.dst:
+                elif node.op == "list" and len(node.args) == 1 and isinstance(node.args[0], ir.Const):
+                    if any(isinstance(o, ir.Op) and o.op == "mul" and o.args[0] == node.dst for o in nodes):
                         self.repeated[node.dst] = ""
             asked = self.returned
             self.node(node)

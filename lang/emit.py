@@ -24,6 +24,10 @@ from holdfast.lang.infer import ANY, NUMBERS
 FUSED_MAX = 400
 """Characters of an expression; longer ones are cut by a temporary, since CPython compiles by recursion."""
 TEXT_MAX = 64 * 1024 * 1024
+INLINE_JOIN_MAX = 4
+"""Parts of an interpolation that are joined before the size is tested; each is within the limit."""
+TEXT_INLINE = {"starts_with": "startswith", "ends_with": "endswith"}
+"""Methods of Text that are a method of ``str`` when their one argument is a Text."""
 _ATOM = re.compile(r"[A-Za-z_][A-Za-z_0-9]*\Z")
 
 KIND_TESTS = {
@@ -343,6 +347,9 @@ class Emitter:
         """Membership: hashing and equality of what can stand in a collection run no guest code."""
         if self.speculative(op.n) and self.kind(op.n, 1) not in ("text", "range", "bytes"):
             self.simple(op, "{0} in {1}.v" if op.op == "in" else "{0} not in {1}.v")
+        elif not self.tested and op.n not in self.hopeless and self.kind(op.n, 1) in (ANY, "text"):
+            template = "{0} %s ({1} if type({1}) is str else {1}.v)"
+            self.simple(op, template % ("in" if op.op == "in" else "not in"), frozenset((1,)))
         else:
             self.helper(op, "o_" + op.op)
 
@@ -413,7 +420,14 @@ class Emitter:
             if number < len(texts):
                 known = self.kind(op.n, number) == "text"
                 pieces.append(texts[number] if known else f"_text({texts[number]})")
-        self.value(op, f"_join(({', '.join(pieces)},))", first, "text")
+        parts = f"({', '.join(pieces)},)"
+        if len(texts) > INLINE_JOIN_MAX:
+            self.value(op, f"_join({parts})", first, "text")
+            return
+        self.flush()
+        assert op.dst is not None
+        self.assign(op.dst, f"''.join({parts})", first)
+        self.line(f"if _len({op.dst}) > {TEXT_MAX}: _too_long({op.dst})", first)
 
     def op_global(self, op: ir.Op) -> None:
         """A definition, or the root."""
@@ -698,11 +712,13 @@ class Emitter:
         with_self = ", ".join(filter(None, [texts[0], args]))
         dst = f"{op.dst} = " if op.dst is not None else ""
         if raw_only and method in self.methods.text and kind in (ANY, "text") and op.n not in self.hopeless:
-            text_method = self.names.name("M:Text." + method)
+            text_call = f"{self.names.name('M:Text.' + method)}({with_self})"
+            if method in TEXT_INLINE and positional == 1 and not names and self.kind(op.n, 1) == "text":
+                text_call = f"{texts[0]}.{TEXT_INLINE[method]}({args})"
             if kind == "text":
-                self.result(op, f"{text_method}({with_self})", first)
+                self.result(op, text_call, first)
                 return
-            self.line(f"if type({texts[0]}) is str: {dst}{text_method}({with_self})", first)
+            self.line(f"if type({texts[0]}) is str: {dst}{text_call}", first)
             self.line("else:", first)
             self.depth += 1
             self.method_call_tested(op, texts[0], method, args, with_self, first)

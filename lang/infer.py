@@ -21,6 +21,12 @@ _BOOL_OPS = frozenset("lt le gt ge eq ne in notin isinst isnil not truthy matche
 _MADE = {"list": "list", "map": "map", "text": "text", "range": "range", "closure": "fn", "alloc": "obj", "box": "box"}
 _BUILTIN_RESULTS = {"b:len": "int", "b:Text": "text", "b:Float": "float", "b:Int": "int", "b:List": "list", "b:Map": "map"}
 
+_TEXT_RESULTS = {
+    **dict.fromkeys("upper lower trim replace repeat join slice title pad_start pad_end".split(), "text"),
+    **dict.fromkeys("split lines chars".split(), "list"),
+    **dict.fromkeys("starts_with ends_with contains".split(), "bool"),
+}
+
 
 def join(left: str, right: str) -> str:
     """The least type that covers both."""
@@ -179,6 +185,8 @@ class Inference:
             return "intiter" if kinds[0] == "range" else ANY
         if op == "callg":
             return _BUILTIN_RESULTS.get(node.data[0], ANY)
+        if op == "callm" and kinds[0] == "text":
+            return _TEXT_RESULTS.get(node.data[0], ANY)
         if op == "spawn":
             return "obj"
         if op in ("add", "sub", "mul", "div", "fdiv", "mod", "neg"):

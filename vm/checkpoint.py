@@ -125,6 +125,8 @@ class Checkpoint:
         self._meta = meta
         self._roots = dict(heap.roots)
         self._slice_end = 0.0
+        self._last = Sink(heap.store.batch())
+        """What must become visible in one step."""
         heap.dirty = {}
         heap.piece_changes = 0
         heap.roots_changed = False
@@ -169,6 +171,8 @@ class Checkpoint:
             self.records += len(batch)
             self.bytes += batch.bytes
             self._owner.write(batch)
+            if batch is self._last.batch:
+                self._finish()
         took = perf_counter() - started
         self.cost += took
         self.pause = max(self.pause, took)
@@ -186,7 +190,7 @@ class Checkpoint:
     def _run(self) -> Iterator[Batch | tuple[()]]:
         """Encode; each yield ends a slice and gives a batch to write, or nothing."""
         heap, pending = self._heap, self._pending
-        last = Sink(heap.store.batch())  # what must become visible in one step
+        last = self._last
         for root in self._roots.values():
             if not root._i:
                 heap.identify(root)

@@ -36,7 +36,7 @@ class Helpers:
         self.runtime = runtime
         self.collections = collections
         self.unwinder = unwinder
-        self.methods: dict[type, dict[str, FunctionType]] = {}
+        self.methods: dict[type, dict[str, Any]] = {}
         """Python type of a bare value to its methods."""
 
     def table(self) -> dict[str, Any]:
@@ -129,6 +129,8 @@ class Helpers:
         found = self.methods.get(type(obj), {}).get(name)
         if found is None:
             self.no_method(obj, name)
+        if type(found) is not FunctionType:
+            found = found.function()  # of the prelude, not compiled yet
         return found
 
     def lookup(self, obj: Any, name: str, positional: int, names: tuple[str, ...]) -> Any:

@@ -29,8 +29,8 @@ BULK_ITEMS = 10_000_000
 BULK_OBJECTS = 1_000_000
 """New objects that one step may make (the pairs of a Map's items)."""
 
-SORT_ITEMS = 250_000
-"""Items that one step sorts; ``sorted`` in ``prelude/list.hold`` sorts longer Lists in runs of this length."""
+SORT_ITEMS = 500_000
+"""Items that one step sorts; ``sorted`` in ``prelude/list.hold`` takes several steps for a longer List."""
 
 SORT_WEIGHT = 64 * 1024 * 1024
 """Code points, bytes or words that a sort may compare per pass before equal objects are merged first."""

@@ -16,6 +16,7 @@ from holdfast.lang.tree import Span
 from holdfast.vm.code import UnitCode
 from holdfast.vm.codec import open_record
 from holdfast.vm.helpers import guest_callable
+from holdfast.vm.library import PREFIX, is_library
 from holdfast.vm.objects import ERRORS, Error, make_error
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Modules:
 
     def program(self, text: str, name: str) -> UnitCode:
         """Compile and link a program."""
+        self.not_library(name, Source(name, text))
         return self.add(text, name, name, "program")
 
     def load_file(self, path: Path) -> str:
@@ -101,22 +103,34 @@ class Modules:
 
         self.loading.append(module)
         try:
-            unit: Unit = compile_source(text, name, module, mode, self.world.builtin_names, importer)
+            unit: Unit = compile_source(text, name, module, mode, self.names(module), importer)
         finally:
             self.loading.pop()
         made = self.world.table.add(unit, source_hash(text), source)
         self.versions[module, made.hash] = made
         return made
 
+    def names(self, module: str) -> dict[str, str]:
+        """The names that a module finds defined: the built-in ones, and host functions for the library's own."""
+        world = self.world
+        return world.builtin_names | world.library_names if is_library(module) else world.builtin_names
+
+    def not_library(self, name: str, source: Source, span: Span = (0, 0)) -> None:
+        """Refuse a user's file under a name that stands for the library."""
+        if is_library(name):
+            self.refuse("E0123", f"'{name}' is a name of the standard library", span, "rename the folder 'std'", source)
+
     def import_(self, path: str, importer: str, span: Span, source: Source) -> ModuleInterface:
         """The interface of an imported module; it is loaded first."""
         name = self.resolve_path(path, importer)
         if name is None:
             self.refuse("E0123", f"'{path}' leads out of the program's folder", span, "name a file below it", source)
+        if not path.startswith(PREFIX):
+            self.not_library(name, source, span)
         if name in self.loading:
             circle = " → ".join([*self.loading[self.loading.index(name) :], name])
             self.refuse("E0124", f"imports go in a circle: {circle}", span, "move what both need into a third", source)
-        text = self.loader(name)
+        text = self.world.library.text(name) if is_library(name) else self.loader(name)
         if text is not None:
             unit = self.add(text, name, name, "module")
         else:
@@ -134,7 +148,7 @@ class Modules:
     @staticmethod
     def resolve_path(path: str, importer: str) -> str | None:
         """The module's name in the world: the path from the program's folder."""
-        if path.startswith("std/"):
+        if path.startswith(PREFIX):
             return path
         parts: list[str] = []
         for part in (PurePosixPath(importer).parent / path).parts:

@@ -255,9 +255,10 @@ def _map_method(name: str) -> property:
 
 def register_name(map_class: type[Obj], name: str) -> None:
     """Make ``m.name`` and ``m.name(…)`` work on a world's Maps; for each field or method name in loaded code."""
-    if not hasattr(map_class, "f_" + name):
+    own = vars(map_class)  # not hasattr: asking a lazy method for its function would compile it
+    if "f_" + name not in own:
         setattr(map_class, "f_" + name, _map_field(name))
-    if not hasattr(map_class, "m_" + name):
+    if "m_" + name not in own:
         setattr(map_class, "m_" + name, _map_method(name))
 
 

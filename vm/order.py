@@ -225,6 +225,31 @@ def _tuples(keys: list[Any]) -> list[Any] | None:
     return rows
 
 
+def place(raw: Any, value: Any, *, after: bool) -> int:
+    """Where the value fits into a raw list that is in order."""
+    low, high = 0, len(raw)
+    while low < high:
+        middle = (low + high) // 2
+        if not before(value, raw[middle]) if after else before(raw[middle], value):
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def before(a: Any, b: Any) -> bool:
+    """Does ``a`` come before ``b`` in a sorted List?"""
+    kind, other = type(a), type(b)
+    if kind in NUMBERS and other in NUMBERS:
+        return bool(a < b) or (b != b and a == a)
+    if kind is other and (kind is str or kind is bytes):
+        return bool(a < b)
+    if isinstance(a, ListBase) and isinstance(b, ListBase):
+        return compare_lists(a, b) == -1
+    unordered(a, b)
+    return False
+
+
 def extreme(raw: list[Any], *, greatest: bool) -> Any:
     """The first least or greatest item of a non-empty raw list; NaN only if there is nothing else."""
     kind = family(raw)

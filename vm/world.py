@@ -32,9 +32,11 @@ from holdfast.vm.code import CodeTable, UnitCode
 from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.heap import FunctionParts, Heap
 from holdfast.vm.helpers import Helpers, guest_callable
+from holdfast.vm.library import NO_LIBRARY, Library, checked
 from holdfast.vm.link import ClassInfo, Linker
 from holdfast.vm.methods import methods
 from holdfast.vm.modules import Modules
+from holdfast.vm.preludes import Preludes
 from holdfast.vm.objects import ERRORS, KINDS, NEW, Error, Obj, Thrown, fail, kind_name, make_error
 from holdfast.vm.show import to_text
 from holdfast.vm.store import Durability, Store, StoreError
@@ -50,7 +52,9 @@ OUTPUT_MAX = 1 << 20
 class World:
     """One open world.  Use :meth:`open`, and :meth:`close` (or ``with``)."""
 
-    def __init__(self, store: Store, memory_limit: int | None = None, shape: str = "direct") -> None:
+    def __init__(
+        self, store: Store, memory_limit: int | None = None, shape: str = "direct", library: Library = NO_LIBRARY
+    ) -> None:
         check_python()
         sys.setrecursionlimit(max(sys.getrecursionlimit(), DEPTH_MAX))
         self.store = store
@@ -71,6 +75,9 @@ class World:
         self.linker = Linker(self.table, self.collections.Map, self.class_number)
         self.linker.on_class = self.class_linked
         self.builtin_names: dict[str, str] = {"root": "root"}
+        self.library = library
+        self.library_names: dict[str, str] = {}
+        """Host functions that only the modules of the library can name."""
         self.write: Callable[[str], None] = lambda text: None
         """Where released output of programs goes."""
         self.outbox: list[str] = []
@@ -95,13 +102,14 @@ class World:
         memory_limit: int | None = None,
         create: bool = True,
         shape: str = "direct",
+        library: Library = NO_LIBRARY,
     ) -> World:
         """Open the world in a folder, or make it.
 
-        ``shape`` "resumable" runs all code in that shape (slower; a test).  Raises StoreError when the world cannot be
+        ``library`` is what ``import "std/…"`` finds.  ``shape`` "resumable" runs all code in that shape (slower; a test).  Raises StoreError when the world cannot be
         opened (missing, locked, damaged, of a later version).
         """
-        return cls(Store(path, durability=durability, create=create), memory_limit, shape)
+        return cls(Store(path, durability=durability, create=create), memory_limit, shape, library)
 
     def close(self) -> None:
         """A last checkpoint, then let go of the files."""
@@ -138,6 +146,9 @@ class World:
             g[name] = _not_yet
         for name, function in {**builtins(self), **self._machine_functions()}.items():
             self._builtin(name, guest_callable(function, name))
+        for name, function in checked(self.library.functions(self)).items():
+            g["h:" + name] = guest_callable(function, name)
+            self.library_names[name] = "h:" + name
         for name in ERRORS:
             self._builtin(name, self.modules.error_constructor(name))
         for kind, table in host.items():
@@ -150,6 +161,7 @@ class World:
             cls = getattr(self.collections, kind)
             for name, function in callables.items():
                 setattr(cls, "m_" + name, function)
+        Preludes(self).install()
         scheduler = self.scheduler
 
         def join(self: Any) -> Any:
@@ -214,13 +226,15 @@ class World:
         if cls is not None:
             info = self.linker.by_number.get(cls._k)
             return (info.module, info.name) if info is not None else ("b", cls._name)
-        if type(value) is FunctionType and self.globals.get("b:" + value.__name__) is value:
-            return "b", value.__name__
+        if type(value) is FunctionType:
+            for space in ("b", "h"):
+                if self.globals.get(f"{space}:{value.__name__}") is value:
+                    return space, value.__name__
         return None
 
     def named(self, module: str, name: str) -> Any:
         """What a stored name stands for."""
-        if module != "b":
+        if module not in ("b", "h"):
             self.modules.load_stored(module)
         found = self.globals.get(f"{module}:{name}")
         if found is None:

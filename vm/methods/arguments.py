@@ -22,27 +22,28 @@ WIDE = (1 << 61) - 1
 
 
 def needs(own: str, **others: str) -> Callable[[F], F]:
-    """Declare the rights that a method needs of ``self``, and of collections among its arguments by name."""
+    """Declare the rights that a method needs of ``self``, and by name of its other parameters.
 
-    def declare(function: F) -> F:
-        function.__hold_rights__ = {"self": own, **others}  # type: ignore[attr-defined]
-        return function
-
-    return declare
+    A parameter that is not named is only passed on, stored, or must be an immutable: it needs none.
+    """
+    return lambda function: _declared(function, {"self": own, **others})
 
 
-def takes(**rights: str) -> Callable[[F], F]:
-    """Declare the rights that a host function of the library needs of each of its parameters ("" for bare values)."""
-
-    def declare(function: F) -> F:
-        function.__hold_rights__ = rights  # type: ignore[attr-defined]
-        return function
-
-    return declare
+def _declared(function: F, rights: dict[str, str]) -> F:
+    code = function.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    function.__hold_rights__ = {name: rights.get(name, "") for name in names}  # type: ignore[attr-defined]
+    return function
 
 
 def table(*functions: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
-    """Functions by their names; a name that Python reserves ends in ``_``."""
+    """Functions by their names; a name that Python reserves ends in ``_``.
+
+    What declares no rights takes immutables only, and is declared so.
+    """
+    for function in functions:
+        if not hasattr(function, "__hold_rights__"):
+            _declared(function, {})
     return {function.__name__.rstrip("_"): function for function in functions}
 
 

@@ -142,7 +142,17 @@ def greatest(self: Any) -> Any:
     return order.extreme(list(self.v), greatest=True) if len(self.v) else None
 
 
-PURE = table(len_, is_empty, get, first, last, contains, index, count, join, total, least, greatest)
+@needs("r", value="r")
+def bisect(self: Any, value: Any, after: Any = False) -> int:
+    """The index where ``value`` fits into a List that is in order: before items that equal it, or after them.
+
+    > [1, 3, 3, 5].bisect(3) == 1
+    > [1, 3, 3, 5].bisect(3, after: true) == 3
+    """
+    return order.place(self.v, value, after=truthy(after))
+
+
+PURE = table(len_, is_empty, get, first, last, contains, index, count, join, total, least, greatest, bisect)
 
 
 # --------------------------------------------------------------------------- writers
@@ -388,17 +398,6 @@ def _orders(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         """
         return new_list(_pick(self, places))
 
-    @needs("r", places="r")
-    def sorted_places(self: Any, places: Any, reverse: Any = False) -> Any:
-        """The given indices in the order of the items at them.
-
-        > ["b", "a", "c"].sorted_places([0, 1, 2]) == [1, 0, 2]
-        """
-        chosen = items_of("List.sorted_places", places)
-        keys = order.ranking(_pick(self, places))
-        inside = sorted(range(len(chosen)), key=keys.__getitem__, reverse=truthy(reverse))
-        return new_list(list(map(chosen.__getitem__, inside)))
-
     @needs("r", keys="r")
     def sorted_by_keys(self: Any, keys: Any, reverse: Any = False) -> Any:
         """A new List in the order of ``keys``, one for each item, nil for the items themselves; stable.
@@ -407,7 +406,7 @@ def _orders(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         """
         return new_list(_sorted(list(self.v), keys, reverse=truthy(reverse)))
 
-    return table(pick, sorted_places, sorted_by_keys)
+    return table(pick, sorted_by_keys)
 
 
 def _pick(values: Any, places: Any) -> list[Any]:

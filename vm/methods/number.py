@@ -296,8 +296,8 @@ def shift_right(self: Any, count: Any) -> int:
 
 
 _BOTH = table(
-    abs_, sign, floor, ceil, truncate, round_, fixed, min_, max_, clamp, is_nan, is_finite, grouped,
-) | {"to_text": to_text_}  # fmt: skip
+    abs_, sign, floor, ceil, truncate, round_, fixed, min_, max_, clamp, is_nan, is_finite, grouped, to_text_,
+)  # fmt: skip
 
 FLOAT = _BOTH
 
