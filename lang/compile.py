@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from holdfast.lang.diagnostics import Source
 from holdfast.lang.lower import Unit, lower
 from holdfast.lang.resolve import Importer, resolve
-from holdfast.lang.scope import ModuleInterface
+from holdfast.lang.scope import ModuleInterface, Variable
 from holdfast.lang.tree import Span
 
 COMPILER_VERSION = 1
@@ -27,7 +27,7 @@ def compile_source(
     mode: str,
     builtins: Mapping[str, str],
     importer: Importer,
-    session: Mapping[str, tuple[bool, str]] | None = None,
+    session: Mapping[str, Variable] | None = None,
 ) -> Unit:
     """Compile a file.
 

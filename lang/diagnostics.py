@@ -70,6 +70,7 @@ CODES: dict[str, str] = {
     "E0122": "assignment to an optional access",
     "E0123": "import cannot be read",
     "E0124": "import goes in a circle",
+    "E0125": "test uses a variable of the program",
     # E03xx: syntax
     "E0301": "unexpected token",
     "E0302": "program nests too deep",

@@ -48,7 +48,6 @@ class Atom:
     """Whether the line ends after it: it is a comment to the end of the line."""
     dedent: bool = False
     """Whether it stands at the indentation of its entry when it begins a line: ``else`` after a comment."""
-    comment: bool = False
 
 
 @dataclass(slots=True)
@@ -166,9 +165,11 @@ class Printer:
 
     # ------------------------------------------------------------------ entries
 
-    def entries(self, entries: list[Entry], indent: int, comma: str, *, spread: bool) -> None:
+    def entries(self, entries: list[Entry], indent: int, style: str, *, spread: bool) -> None:
         """Write entries, each on a line of its own; with ``spread`` a blank line around definitions."""
+        comma = "," if style == "list" else ""
         run_start = -1  # where the comments right above the next entry begin
+        top = len(self.parts)
         after_definition = False
         for at, entry in enumerate(entries):
             start = len(self.parts)
@@ -177,29 +178,33 @@ class Printer:
                 self.parts[start] = "\n" + self.parts[start]
                 run_start = -1
             first_of_run = start if run_start < 0 else run_start
-            self._items(entry.items, len(comma))
+            self._items(entry.items, len(comma), hang=0 if style == "plain" else INDENT)
             if comma and not entry.comment:
                 self._write(comma)
             multi_line = any("\n" in part for part in self.parts[start + 1 :])
             for comment in entry.trailing:
                 self._write("  " + comment)
             after_definition = spread and entry.definition and multi_line
-            if after_definition and first_of_run > 0 and not self.parts[first_of_run].startswith("\n\n"):
+            if after_definition and first_of_run > top and not self.parts[first_of_run].startswith("\n\n"):
                 self.parts[first_of_run] = "\n" + self.parts[first_of_run]
             run_start = first_of_run if entry.comment else -1
 
-    def _items(self, items: list[Item], after: int) -> None:
-        """Write the items of an entry; ``after`` columns follow it on its last line."""
+    def _items(self, items: list[Item], after: int, hang: int = INDENT) -> None:
+        """Write the items of an entry.
+
+        ``after`` columns follow it on its last line; lines that the author broke at an operator hang by ``hang``.
+        """
         indent = self.line_indent
         suffix = _suffix_widths(items, after)
         expanded: set[int] = set()
         comment_ended = False
         for at, item in enumerate(items):
             if at > 0 and (item.break_before or comment_ended):
+                text = item.text if isinstance(item, Atom) else ""
                 dedent = isinstance(item, Atom) and item.dedent
-                self._newline(indent if dedent else indent + INDENT)
+                self._newline(indent + (0 if dedent else INDENT if text in (".", "?.") else hang))
             elif item.space and at > 0:
-                self._write(" ")
+                self._write("  " if isinstance(item, Atom) and item.break_after else " ")
             comment_ended = isinstance(item, Atom) and item.break_after
             if isinstance(item, Atom):
                 self._write(item.text)
@@ -231,9 +236,8 @@ class Printer:
 
     def _group(self, group: Group, after: int) -> None:
         flat = group.flat()
-        if group.small() or group.empty:
-            self._write(flat)
-        elif flat not in (FORCED, WIDE) and self.column + len(flat) + after <= LINE_COLUMNS_MAX:
+        fits = flat not in (FORCED, WIDE) and self.column + len(flat) + after <= LINE_COLUMNS_MAX
+        if fits or group.small() or group.empty:
             self._write(flat)
         elif not self._hug(group, after):
             self._expand(group)
@@ -244,8 +248,7 @@ class Printer:
         self._write(group.opener)
         if group.open_comment:
             self._write("  " + group.open_comment)
-        comma = "," if group.style == "list" else ""
-        self.entries(group.entries, indent + INDENT, comma, spread=group.spread)
+        self.entries(group.entries, indent + INDENT, group.style, spread=group.spread)
         self._newline(indent)
         self._write(group.closer)
 

@@ -59,7 +59,8 @@ class Unit:
     imports: list[str]
     names: list[str]
     """Every field and method name that the code mentions."""
-    session_names: dict[str, bool] = field(default_factory=dict)
+    session_names: dict[str, Variable] = field(default_factory=dict)
+    """Session mode: what the entry defines or imports."""
     session_captures: list[str] = field(default_factory=list)
     """Session mode: names of the session's variables, in the order in which main captures their Boxes."""
 
@@ -131,7 +132,7 @@ class UnitLowerer:
             for s in self.resolution.program.statements
             if not isinstance(s, t.FunctionDef | t.ClassDef | t.TestDef | t.Import)
         ]
-        self.functions[index] = lowerer.main(statements, self.resolution.closures)
+        self.functions[index] = lowerer.main(statements, self.resolution.closures, self.resolution.arguments)
         return index
 
     def class_(self, node: t.ClassDef) -> ClassSpec:

@@ -76,9 +76,15 @@ class BodyLowerer(ExprLowerer):
             self.emit_return(self.expr(node.body))
         return self.finish(parameters, doc, method)
 
-    def main(self, statements: list[t.Statement], closures: list[t.FunctionDef]) -> ir.Function:
-        """Top-level code: Boxes first, then the closures, then the statements.  Its value is the last expression's."""
+    def main(
+        self, statements: list[t.Statement], closures: list[t.FunctionDef], arguments: Variable | None
+    ) -> ir.Function:
+        """Top-level code: Boxes first, then the closures, then the statements.  Its value is the last expression's.
+        A program takes its ``args`` as a parameter."""
         session = self.info.parent is not None
+        parameters = []
+        if arguments is not None:
+            parameters.append(self.parameter(t.Parameter((0, 0), "args", None, False, arguments)))
         if not session:
             for statement in [*closures, *statements]:
                 if isinstance(statement, t.FunctionDef | t.Let):
@@ -94,7 +100,7 @@ class BodyLowerer(ExprLowerer):
             self.emit_return(self.expr(statements[-1].value))
         elif statements:
             self.statement(statements[-1])
-        return self.finish([], None, False)
+        return self.finish(parameters, None, False)
 
     def parameter(self, node: t.Parameter) -> ir.Parameter:
         """Prologue code of one parameter; a parameter that must be a Box is put into one."""

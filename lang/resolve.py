@@ -41,8 +41,10 @@ class Resolution:
     """Top-level functions that ``main`` makes before its first statement."""
     constants: dict[str, Any]
     exports: dict[str, Export]
-    session_names: dict[str, bool] = field(default_factory=dict)
-    """Session mode: variables declared by this entry, name to mutable."""
+    session_names: dict[str, Variable] = field(default_factory=dict)
+    """Session mode: what this entry defines or imports."""
+    arguments: Variable | None = None
+    """Program mode: ``args``, the one parameter of main."""
 
 
 class Resolver:
@@ -59,13 +61,18 @@ class Resolver:
         builtin_scope = Scope(None, self.main)
         for name, py in builtins.items():
             builtin_scope.names[name] = Variable(name, Kind.BUILTIN, (0, 0), what="built-in", py=py)
+        self.arguments: Variable | None = None
+        if mode == "program":
+            self.arguments = Variable("args", Kind.LOCAL, (0, 0), what="parameter", owner=self.main)
+            self.arguments.py = self.main.fresh("args")
+            builtin_scope.names["args"] = self.arguments
         self.top = Scope(builtin_scope, self.outer if mode == "session" else self.main)
         self.scope = self.top
         self.function = self.main
         self.class_def: t.ClassDef | None = None
         self.loops = 0
         self.constants: dict[str, Any] = {}
-        self.session_names: dict[str, bool] = {}
+        self.session_names: dict[str, Variable] = {}
         # (function that refers, variable of the top-level function, place): input of the closure fixpoint
         self.uses: list[tuple[FunctionInfo, Variable, t.Span]] = []
         self.infos: dict[Variable, FunctionInfo] = {}
@@ -103,7 +110,7 @@ class Resolver:
     def capture(self, function: FunctionInfo, variable: Variable, span: t.Span) -> None:
         """Make the variable known in the function and in all between it and the owner."""
         top_level = variable.owner is self.main or variable.owner is self.outer
-        if function.class_name and top_level and function.parent in (None, self.outer, self.main):
+        if self.mode != "session" and function.class_name and top_level and function.parent in (None, self.outer, self.main):
             self.error(
                 "E0109",
                 f"a class cannot use '{variable.name}', a variable of the program",
@@ -150,7 +157,15 @@ class Resolver:
             if v.kind is Kind.GLOBAL and v.py.startswith(self.module + ":")
         }
         return Resolution(
-            self.main, self.module, self.mode, program, closures, self.constants, exports, self.session_names
+            self.main,
+            self.module,
+            self.mode,
+            program,
+            closures,
+            self.constants,
+            exports,
+            self.session_names,
+            self.arguments,
         )
 
     def all_variables(self) -> Iterable[Variable]:
@@ -182,7 +197,22 @@ class Definitions:
                 self.bodies.statement(statement)
         for statement in definitions:
             self.define(statement)
-        return self.closures([d for d in definitions if isinstance(d, t.FunctionDef)])
+        closures = self.closures([d for d in definitions if isinstance(d, t.FunctionDef)])
+        for statement in definitions:
+            if isinstance(statement, t.TestDef):
+                self.check_test(statement)
+        return closures
+
+    def check_test(self, test: t.TestDef) -> None:
+        """A test runs without the program's statements, so it cannot use its variables."""
+        info = test.function.info
+        for variable in info.captures if info is not None else ():
+            self.r.error(
+                "E0125",
+                f"a test cannot use '{variable.name}', a variable of the program",
+                test.span,
+                "tests run without the program's statements: make what they need inside the test",
+            )
 
     def declare(self, statement: t.Statement) -> None:
         """Enter the names of one top-level statement."""
@@ -215,13 +245,17 @@ class Definitions:
     def session_variable(self, name: str, span: t.Span, mutable: bool, what: str = "variable") -> Variable:
         """A variable that the session keeps: a Box of the outer, virtual function."""
         r = self.r
-        old = r.top.names.get(name)
-        if old is not None and old.kind is Kind.LOCAL and old.what != "session variable" and name in r.session_names:
-            r.error("E0103", f"'{name}' is already defined in this entry", span, "choose another name")
         variable = Variable(name, Kind.LOCAL, span, mutable, what, owner=r.outer, early=True)
         variable.py = r.outer.fresh(name)
-        r.top.names[name] = variable
-        r.session_names[name] = mutable
+        return self.session_name(variable)
+
+    def session_name(self, variable: Variable) -> Variable:
+        """Define a name of the session: anew in each entry, but once in one."""
+        r = self.r
+        if variable.name in r.session_names:
+            message = f"'{variable.name}' is already defined in this entry"
+            r.error("E0103", message, variable.span, "choose another name")
+        r.top.names[variable.name] = r.session_names[variable.name] = variable
         return variable
 
     def let(self, statement: t.Let) -> None:
@@ -255,6 +289,8 @@ class Definitions:
             line, _ = r.source.position(old.span[0])
             r.error("E0103", f"'{name}' is already defined (line {line})", span, "choose another name")
         variable = Variable(name, Kind.GLOBAL, span, what=what, py=global_name(r.module, name))
+        if r.mode == "session":
+            return self.session_name(variable)
         r.top.names[name] = variable
         return variable
 
@@ -270,7 +306,7 @@ class Definitions:
             variable = Variable(
                 statement.alias or "", Kind.MODULE, statement.path_span, what="module", interface=interface
             )
-            r.top.names[variable.name] = variable
+            self.imported(variable)
             return
         for name, span in statement.names:
             export = interface.exports.get(name) if interface is not None else None
@@ -279,7 +315,14 @@ class Definitions:
                 r.error("E0113", f"'{statement.path}' has no '{name}'", span, near or "see what the module defines")
             what = {"fn": "function", "class": "class"}.get(export.kind, "constant") if export else "constant"
             py = export.global_name if export else "?"
-            r.top.names[name] = Variable(name, Kind.GLOBAL, span, what=what, py=py)
+            self.imported(Variable(name, Kind.GLOBAL, span, what=what, py=py))
+
+    def imported(self, variable: Variable) -> None:
+        """Enter an imported name; a session keeps it for later entries."""
+        if self.r.mode == "session":
+            self.session_name(variable)
+        else:
+            self.r.top.names[variable.name] = variable
 
     def define(self, statement: t.Statement) -> None:
         """Resolve the body of one definition."""
@@ -346,16 +389,16 @@ def resolve(
     mode: str,
     builtins: Mapping[str, str],
     importer: Importer,
-    session: Mapping[str, tuple[bool, str]] | None = None,
+    session: Mapping[str, Variable] | None = None,
 ) -> Resolution:
     """Resolve a parsed file.
 
-    ``builtins`` maps names to globals; ``session`` (mode ``session``) the session's variables to (mutable, what).
-    Raises CompileError with every error found.
+    ``builtins`` maps names to globals; ``session`` (mode ``session``) are the names that earlier entries have defined:
+    new objects for each run, since resolving notes things in them.  Raises CompileError with every error found.
     """
     resolver = Resolver(source, module, mode, builtins, importer)
-    for name, (mutable, _what) in (session or {}).items():
-        variable = Variable(name, Kind.LOCAL, (0, 0), mutable, "session variable", resolver.outer, early=True)
-        variable.py = resolver.outer.fresh(name)
+    for name, variable in (session or {}).items():
+        if variable.kind is Kind.LOCAL:
+            variable.owner, variable.early, variable.py = resolver.outer, True, resolver.outer.fresh(name)
         resolver.top.names[name] = variable
     return resolver.run(program)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from holdfast.vm import bigint, limits, order
-from holdfast.vm.methods.arguments import items_of, key_table, need_int, needs
+from holdfast.vm.methods.arguments import declared, items_of, key_table, need_int, needs
 from holdfast.vm.methods.number import round_half_up
 from holdfast.vm.objects import ListBase, MapBase, SetBase, fail, kind_name
 from holdfast.vm.ops import check_key, length
@@ -104,7 +104,7 @@ def float_(x: Any) -> float:
     return _not_converted("Float", x)  # type: ignore[no-any-return]
 
 
-@needs("r")
+@needs(x="r")
 def text(x: Any) -> str:
     """Any value as a Text, as ``print`` writes it.
 
@@ -114,7 +114,7 @@ def text(x: Any) -> str:
     return to_text(x)
 
 
-@needs("r")
+@needs(x="r")
 def bytes_(x: Any) -> bytes:
     """Bytes from a Text (as UTF-8), or from Ints from 0 to 255.
 
@@ -145,7 +145,7 @@ def _not_converted(kind: str, value: Any) -> Any:
 # --------------------------------------------------------------------------- functions
 
 
-@needs("r")
+@needs(x="r")
 def len_(x: Any) -> int:
     """The number of items, keys, code points or bytes.
 
@@ -176,7 +176,7 @@ def round_(x: Any, digits: Any = None) -> Any:
     return round_half_up(x, digits)
 
 
-@needs("r")
+@needs(x="r", others="r")
 def min_(x: Any, *others: Any) -> Any:
     """The least of several values, or of the items of one collection.
 
@@ -186,7 +186,7 @@ def min_(x: Any, *others: Any) -> Any:
     return _extreme("min", x, others, greatest=False)
 
 
-@needs("r")
+@needs(x="r", others="r")
 def max_(x: Any, *others: Any) -> Any:
     """The greatest of several values, or of the items of one collection.
 
@@ -205,7 +205,7 @@ def _extreme(name: str, x: Any, others: tuple[Any, ...], *, greatest: bool) -> A
     return order.extreme(items, greatest=greatest) if items else None
 
 
-@needs("r")
+@needs(items="r")
 def sum_(items: Any) -> Any:
     """The sum of the numbers in a collection; 0 if there is none.
 
@@ -249,7 +249,7 @@ def type_name(x: Any) -> str:
 def builtins(runtime: Runtime) -> dict[str, Callable[..., Any]]:
     """The functions of one world by name."""
 
-    @needs("r")
+    @needs(items="r")
     def list_(items: Any = ()) -> Any:
         """A new List of the items of a collection, the keys of a Map, or the code points of a Text.
 
@@ -258,7 +258,7 @@ def builtins(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         """
         return runtime.new_list([] if items == () else _items("List", items))
 
-    @needs("r")
+    @needs(items="r")
     def set_(items: Any = ()) -> Any:
         """A new Set of the items of a collection.
 
@@ -266,7 +266,7 @@ def builtins(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         """
         return runtime.new_set({} if items == () else key_table("Set", _items("Set", items)))
 
-    @needs("r")
+    @needs(items="r")
     def map_(items: Any = ()) -> Any:
         """A new Map from another, or from pairs of key and value.
 
@@ -274,11 +274,12 @@ def builtins(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         """
         return runtime.new_map({} if items == () else _map(items))
 
-    return {
+    functions: dict[str, Callable[..., Any]] = {
         "Int": int_, "Float": float_, "Text": text, "Bytes": bytes_, "List": list_, "Set": set_, "Map": map_,
         "len": len_, "abs": abs_, "round": round_, "min": min_, "max": max_, "sum": sum_, "ord": ord_, "chr": chr_,
         "type_name": type_name,
     }  # fmt: skip
+    return {name: declared(function) for name, function in functions.items()}
 
 
 def _items(kind: str, value: Any) -> list[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dis
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -34,6 +34,8 @@ class UnitCode:
     hash: str
     source: Source
     protos: list[Proto]
+    bindings: dict[str, Any] = field(default_factory=dict)
+    """Entry of a session: the session's variables by name, as Boxes."""
 
 
 class Proto:
@@ -72,8 +74,9 @@ class Proto:
         return FunctionType(self.direct().maker, self.table.globals)
 
     def instance(self) -> FunctionType:
-        """A guest function without captures; it takes part in recompilation."""
-        made: FunctionType = self.maker()()
+        """A guest function that captures nothing but variables of a session; it takes part in recompilation."""
+        names = self.function.variables
+        made: FunctionType = self.maker()(*[self.unit.bindings[names[py]] for py in self.function.captures])
         self.functions.append(made)
         return made
 

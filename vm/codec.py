@@ -309,3 +309,45 @@ def pairs(flat: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
     """The pairs of a flat array of keys and values."""
     items = iter(flat)
     return zip(items, items, strict=True)
+
+
+class Reference:
+    """A reference in a record that is read without a heap: an id, and nothing behind it."""
+
+    __slots__ = ("_i",)
+
+    def __init__(self, oid: int) -> None:
+        self._i = oid
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Reference) and other._i == self._i
+
+    def __hash__(self) -> int:
+        return hash(self._i)
+
+    def __repr__(self) -> str:
+        return kid(self._i)
+
+
+class Named:
+    """A value that is stored by name, in a record that is read without a heap."""
+
+    __slots__ = ("place",)
+
+    def __init__(self, module: str, name: str) -> None:
+        self.place = (module, name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Named) and other.place == self.place
+
+    def __hash__(self) -> int:
+        return hash(self.place)
+
+
+def bare_codec(refer: Callable[[int], Any] = Reference) -> Codec:
+    """A codec for tools: references and names stay what they are in the record."""
+
+    def refuse(value: Any) -> NoReturn:
+        raise UnstorableValue(f"no record can hold a value of the host's type {type(value).__name__} here")
+
+    return Codec(refuse, refuse, lambda value: value.place if type(value) is Named else None, refer, Named)

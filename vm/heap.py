@@ -31,7 +31,7 @@ from holdfast.vm.pieces import PieceBase, PieceMap
 from holdfast.vm.store import Store, StoreError, WorldDamaged, object_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from holdfast.vm.checkpoint import Checkpoint
 
@@ -178,6 +178,10 @@ class Heap:
         self._function_ids: weakref.WeakKeyDictionary[FunctionType, int] = weakref.WeakKeyDictionary()
         self._wanted: list[int] | None = None
         self.codec = Codec(self.identify, self.function_ref, self.machine.name_of, self.ref, self.machine.named)
+        self.seen: list[int] | None = None
+        """While garbage is collected: ids of all that had a shell since then."""
+        self.condemned: Callable[[int], bool] | None = None
+        """While garbage is deleted: whether an id is of that."""
         self.dirty: dict[int, Obj] = {}
         self.piece_changes = 0
         """Entries and chunks of collections in pieces that were changed and not taken by a checkpoint (about)."""
@@ -313,6 +317,8 @@ class Heap:
             obj = weak()
             if obj is not None:
                 return obj
+        if self.seen is not None:
+            self.seen.append(oid)
         number = oid >> ids.SERIAL_BITS
         if number == ids.FUNCTION:
             return self._function(oid)
@@ -322,6 +328,18 @@ class Heap:
         self.table[oid] = weakref.ref(shell)
         self.memory_used += SHELL_BYTES
         return shell
+
+    def find(self, oid: int) -> Any:
+        """What a person or a peer means by an id: the object or function, or None when there is none (any more).
+
+        While garbage is collected, what was asked for is kept; while it is deleted, what is condemned is gone.
+        """
+        if self.loaded(oid) is None:
+            if self.condemned is not None and self.condemned(oid):
+                return None
+            if ids.serial_of(oid) > self.serial or not 0 < oid < 1 << 63 or self.store.get(object_key(oid)) is None:
+                return None
+        return self.ref(oid)
 
     def loaded(self, oid: int) -> Any:
         """The object or function with the id if it is in memory, else None."""

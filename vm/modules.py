@@ -41,13 +41,13 @@ class Modules:
 
     def store(self, key: str, text: str) -> None:
         """Have the next checkpoint write a side record."""
-        self.world.meta[key.encode()] = text.encode()
+        self.world.outbox.meta[key.encode()] = text.encode()
 
     def read(self, key: str) -> str | None:
         """A side record."""
         raw = key.encode()
-        if raw in self.world.meta:
-            found = self.world.meta[raw]
+        if raw in self.world.outbox.meta:
+            found = self.world.outbox.meta[raw]
             return found.decode() if found is not None else None
         record = self.world.store.get(b"M" + raw)
         return bytes(open_record(b"M" + raw, record)).decode() if record is not None else None

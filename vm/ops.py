@@ -253,12 +253,12 @@ def ge(a: Any, b: Any) -> bool:
 
 def eq(a: Any, b: Any) -> bool:
     """``a == b``: immutables and collections by content, else by identity."""
-    return equal(a, b)
+    return bool(a == b)  # in C for scalars, by identity for instances; of collections `equal` is the __eq__
 
 
 def ne(a: Any, b: Any) -> bool:
     """``a != b``."""
-    return not equal(a, b)
+    return bool(a != b)
 
 
 def truthy(value: Any) -> bool:

@@ -47,6 +47,9 @@ object_key: Callable[[int], bytes] = lambda oid, _pack=struct.Struct(">BQ").pack
 """The key of an object's record."""
 
 Durability = Literal["power", "process"]
+Recovery = Literal["refuse", "cut", "skip"]
+"""What to do when the log is damaged in the middle: refuse to open; drop all that follows; drop the damaged part
+only, which leaves no consistent state, and only serves to tell what was lost."""
 
 
 class StoreError(Exception):
@@ -161,11 +164,18 @@ class Store:
     """A world's RocksDB directory, open for reading and writing."""
 
     def __init__(
-        self, path: str | Path, *, durability: Durability = "power", create: bool = True, cache_bytes: int = CACHE_BYTES
+        self,
+        path: str | Path,
+        *,
+        durability: Durability = "power",
+        create: bool = True,
+        cache_bytes: int = CACHE_BYTES,
+        recovery: Recovery = "refuse",
     ) -> None:
         self.path = Path(path)
         self.durability = durability
         self.cache_bytes = cache_bytes
+        self.recovery = recovery
         self.broken: StoreError | None = None
         """Set by a failed write or flush; nothing is written until :meth:`reopen`."""
         self._db: Any = None
@@ -218,7 +228,12 @@ class Store:
 
     def _options(self, rocksdict: Any) -> Any:
         options = rocksdict.Options(raw_mode=True)  # the default mode unpickles what it reads
-        options.set_wal_recovery_mode(rocksdict.DBRecoveryMode.tolerate_corrupted_tail_records())
+        mode = {
+            "refuse": rocksdict.DBRecoveryMode.tolerate_corrupted_tail_records,
+            "cut": rocksdict.DBRecoveryMode.point_in_time,
+            "skip": rocksdict.DBRecoveryMode.skip_any_corrupted_record,
+        }[self.recovery]
+        options.set_wal_recovery_mode(mode())
         options.set_paranoid_checks(True)
         options.set_write_buffer_size(MEMTABLE_BYTES)
         options.set_max_total_wal_size(WAL_BYTES_MAX)

@@ -16,12 +16,13 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import Any, NoReturn
 
 from greenlet import greenlet
 
 from holdfast.vm import ids
 from holdfast.vm.objects import Error, Obj, Thrown, fail, make_error, seal
+from holdfast.vm.wakeup import Wakeup
 
 SLICE_S = 0.01
 """Length of a time slice."""
@@ -35,7 +36,18 @@ POOL_MAX = 64
 class Thread(Obj):
     """A thread as programs see it."""
 
-    __slots__ = ("f_error", "f_name", "f_result", "f_state", "greenlet", "interrupt", "output", "waiters", "wake")
+    __slots__ = (
+        "f_error",
+        "f_name",
+        "f_result",
+        "f_state",
+        "greenlet",
+        "interrupt",
+        "output",
+        "waiters",
+        "waits_for",
+        "wake",
+    )
     _k = ids.THREAD
     _slots = ("f_name", "f_state", "f_result", "f_error")
     _name = "Thread"
@@ -49,10 +61,17 @@ class Thread(Obj):
     output: Any
     interrupt: Any
     waiters: list[Any]
+    waits_for: Thread | None
+    """The thread that it joins."""
 
 
 class Deadlock(Exception):
     """Nothing can run, and something waits."""
+
+
+def throw(error: Error) -> NoReturn:
+    """The body of a thread that was interrupted before it began."""
+    raise Thrown(error)
 
 
 class Scheduler:
@@ -65,6 +84,8 @@ class Scheduler:
         self.ready: deque[Thread] = deque()
         self.timers: list[tuple[float, int, Thread]] = []
         self.sequence = 0
+        self.started: list[list[Thread]] = []
+        """For each level of ``atomic``, the threads that it started."""
         self.current: Thread | None = None
         self.hub: Any = None
         self.pool: list[Any] = []
@@ -76,8 +97,8 @@ class Scheduler:
         """Has the background something to do at the next safepoint?"""
         self.in_atomic: Callable[[], bool] = lambda: False
         self.atomic_since = 0.0
-        self.event = threading.Event()
-        """Set from other OS threads when something has happened that the scheduler waits for."""
+        self.event = Wakeup()
+        """Set from other OS threads and signal handlers when something has happened that the scheduler waits for."""
 
     # ------------------------------------------------------------------ threads
 
@@ -95,6 +116,7 @@ class Scheduler:
         thread.interrupt = None
         thread.output = self.current.output if self.current is not None else None
         thread.waiters = []
+        thread.waits_for = None
         return thread
 
     def start(self, name: str, function: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Thread:
@@ -103,8 +125,30 @@ class Scheduler:
         thread.greenlet = self.pool.pop() if self.pool else greenlet(self.work, self.hub)
         thread.interrupt = (function, args, named)
         self.alive += 1
-        self.ready.append(thread)
+        if self.started:
+            self.started[-1].append(thread)
+        else:
+            self.ready.append(thread)
         return thread
+
+    # ------------------------------------------------------------------ atomic
+
+    def begin_atomic(self) -> None:
+        """Threads that start from now on begin to run when the level ends."""
+        self.started.append([])
+
+    def commit_atomic(self) -> None:
+        """A level ends: its threads go to the next one, or begin."""
+        level = self.started.pop()
+        (self.started[-1] if self.started else self.ready).extend(level)
+
+    def abort_atomic(self) -> None:
+        """A level is undone: its threads never were."""
+        for thread in self.started.pop():
+            thread.interrupt = None
+            thread.f_state = "failed"
+            thread.f_error = make_error("ThreadError", "the atomic block that started this thread was undone")
+            self.ended(thread)
 
     def work(self) -> None:
         """The body of a pooled greenlet: one thread after another."""
@@ -159,7 +203,7 @@ class Scheduler:
             if monotonic() - self.atomic_since > ATOMIC_S:
                 fail("AtomicError", f"an atomic block ran longer than {ATOMIC_S:g} s: do less in it")
             return
-        if self.ready or self.timers or self.wants_slice():
+        if self.ready or self.timers or self.event.is_set() or self.wants_slice():
             thread.f_state = "ready"
             self.ready.append(thread)
             self.switch_out()
@@ -189,24 +233,50 @@ class Scheduler:
         """Wait for a thread's end; its result, or its error."""
         if thread is self.current:
             fail("ThreadError", "a thread cannot join itself")
+        current = self.current
+        assert current is not None
         while thread.f_state not in ("done", "failed"):
-            thread.waiters.append(self.current)
-            self.park("joining")
+            self.refuse_circle(current, thread)
+            thread.waiters.append(current)
+            current.waits_for = thread
+            try:
+                self.park("joining")
+            finally:
+                current.waits_for = None
         if thread.f_state == "failed":
             raise Thrown(thread.f_error)
         return thread.f_result
 
+    def refuse_circle(self, current: Thread, thread: Thread) -> None:
+        """Throw when the thread waits, over others perhaps, for the current one."""
+        names = [current.f_name, thread.f_name]
+        link = thread.waits_for
+        while link is not None:
+            names.append(link.f_name)
+            if link is current:
+                fail("ThreadError", f"threads would wait for each other for ever: {' → '.join(names)}")
+            link = link.waits_for
+
+    def give_way(self) -> None:
+        """End the current thread's slice."""
+        thread = self.current
+        assert thread is not None
+        thread.f_state = "ready"
+        self.ready.append(thread)
+        self.switch_out()
+
     # ------------------------------------------------------------------ driving
 
-    def turn(self) -> float | None:
+    def turn(self, slices: int = SLICES_PER_TURN) -> float | None:
         """Run ready threads for some slices, and the background between them.
 
         Returns the time in seconds until it should be called again: 0 at once, None when only an outside event
         (a flush that ends, a command) can give it work.
         """
         self.hub = greenlet.getcurrent()
+        self.event.clear()
         delay = self.background()
-        for _ in range(SLICES_PER_TURN):
+        for _ in range(slices):
             self.fire_timers()
             if not self.ready:
                 break
@@ -245,11 +315,17 @@ class Scheduler:
                     continue
                 if not self.event.wait(delay) and delay is None:
                     raise Deadlock
-                self.event.clear()
 
-    def interrupt(self, thread: Thread, message: str) -> None:
-        """Throw an error into a thread at its next safepoint, or where it waits."""
-        thread.interrupt = make_error("ThreadError", message)
+    def interrupt(self, thread: Thread, message: str, kill: bool = False) -> None:
+        """Throw an error into a thread at its next safepoint, or where it waits.
+
+        With ``kill`` no ``catch`` takes it, and only ``finally`` runs.
+        """
+        error = make_error("ThreadError", message)
+        if kill:
+            error._x = {"killed": True}
+        # A thread that has not begun keeps there what it is to call.
+        thread.interrupt = (throw, (error,), {}) if type(thread.interrupt) is tuple else error
         self.globals["_poll"] = True
         if thread.f_state in ("sleeping", "joining"):
             self.make_ready(thread)

@@ -27,7 +27,7 @@ from holdfast.lang.emit import RawMethods
 from holdfast.lang.lower import Unit
 from holdfast.vm import ids
 from holdfast.vm.builtins import builtins
-from holdfast.vm.checkpoint import Checkpoint, Checkpointer
+from holdfast.vm.checkpoint import Checkpointer
 from holdfast.vm.code import CodeTable, UnitCode
 from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.heap import FunctionParts, Heap
@@ -39,14 +39,13 @@ from holdfast.vm.modules import Modules
 from holdfast.vm.preludes import Preludes
 from holdfast.vm.objects import ERRORS, KINDS, NEW, Error, Obj, Thrown, fail, kind_name, make_error
 from holdfast.vm.show import to_text
+from holdfast.vm.outbox import Outbox
 from holdfast.vm.store import Durability, Store, StoreError
 from holdfast.vm.threads import Scheduler, Thread
 from holdfast.vm.unwind import Unwinder
 
 DEPTH_MAX = 110_000
 """Calls that may be nested; CPython's Python-to-Python calls take no C stack."""
-OUTPUT_MAX = 1 << 20
-"""Characters that may wait for a checkpoint before a printing thread has to wait."""
 
 
 class World:
@@ -58,8 +57,6 @@ class World:
         check_python()
         sys.setrecursionlimit(max(sys.getrecursionlimit(), DEPTH_MAX))
         self.store = store
-        self.meta: dict[bytes, bytes | None] = {}
-        """Side records that the next checkpoint writes."""
         self.heap = Heap(store, self, memory_limit=memory_limit)
         self.globals = self.heap.globals
         self.collections = self.heap.collections
@@ -72,19 +69,13 @@ class World:
         self.helpers = Helpers(self, self.collections, self.unwinder)
         self.scheduler = Scheduler(self.globals, lambda: self.heap.token, self.unwinder.host_error)
         self.checkpointer = Checkpointer(self.heap, on_failed=lambda error: self.scheduler.event.set())
+        self.outbox = Outbox(self.heap, self.checkpointer, self.scheduler.event.set)
         self.linker = Linker(self.table, self.collections.Map, self.class_number)
         self.linker.on_class = self.class_linked
         self.builtin_names: dict[str, str] = {"root": "root"}
         self.library = library
         self.library_names: dict[str, str] = {}
         """Host functions that only the modules of the library can name."""
-        self.write: Callable[[str], None] = lambda text: None
-        """Where released output of programs goes."""
-        self.outbox: list[str] = []
-        self.outbox_size = 0
-        self.in_flight: list[Checkpoint] = []
-        self.release: dict[int, int] = {}
-        """Checkpoint number to how many entries of the outbox depend on it."""
         self.classes: dict[tuple[str, str], int] = {}
         self.class_rows: dict[int, dict[str, Any]] = {}
         self.modules = Modules(self)
@@ -106,17 +97,25 @@ class World:
     ) -> World:
         """Open the world in a folder, or make it.
 
-        ``library`` is what ``import "std/…"`` finds.  ``shape`` "resumable" runs all code in that shape (slower; a test).  Raises StoreError when the world cannot be
-        opened (missing, locked, damaged, of a later version).
+        ``library`` is what ``import "std/…"`` finds.  ``shape`` "resumable" runs all code in that shape (slower; a
+        test).  Raises StoreError when the world cannot be opened (missing, locked, damaged, of a later version).
         """
         return cls(Store(path, durability=durability, create=create), memory_limit, shape, library)
+
+    @property
+    def write(self) -> Callable[[str], None]:
+        """Where the released output of programs goes."""
+        return self.outbox.write
+
+    @write.setter
+    def write(self, write: Callable[[str], None]) -> None:
+        self.outbox.write = write
 
     def close(self) -> None:
         """A last checkpoint, then let go of the files."""
         try:
             if self.checkpointer.failed is None:
                 self.checkpoint()
-                self._deliver()
         finally:
             self.checkpointer.close()
             self.store.close()
@@ -135,13 +134,13 @@ class World:
         g["root"] = self.heap.root
         s = self.scheduler
         s.in_atomic = lambda: bool(self.heap.levels)
-        s.background = self._background
-        s.wants_slice = lambda: bool(self.heap.open or self.outbox) or self.checkpointer.due(monotonic())
+        s.background = self.outbox.background
+        s.wants_slice = lambda: self.outbox.busy
         g["_safepoint"] = s.safepoint
         g["_spawn"] = self.spawn
         g["_atomic_begin"] = self.atomic_begin
-        g["_atomic_commit"] = self.heap.commit_atomic
-        g["_atomic_abort"] = self.heap.abort_atomic
+        g["_atomic_commit"] = self.atomic_commit
+        g["_atomic_abort"] = self.atomic_abort
         for name in ("_behalf_begin", "_behalf_end"):
             g[name] = _not_yet
         for name, function in {**builtins(self), **self._machine_functions()}.items():
@@ -327,8 +326,6 @@ class World:
 
             check_call(function, positional + len(receiver), names)
         named = {"v_" + name: value for name, value in zip(names, args[positional:], strict=True)}
-        if self.heap.levels:
-            fail("AtomicError", "spawn inside atomic is not possible: start the thread behind the block")
         return self.scheduler.start(function.__name__, function, (*receiver, *args[:positional]), named)
 
     def atomic_begin(self) -> None:
@@ -336,6 +333,20 @@ class World:
         if not self.heap.levels:
             self.scheduler.atomic_since = monotonic()
         self.heap.begin_atomic()
+        self.outbox.begin_atomic()
+        self.scheduler.begin_atomic()
+
+    def atomic_commit(self) -> None:
+        """The innermost level ends; with the outermost, threads that it started begin to run."""
+        self.heap.commit_atomic()
+        self.outbox.commit_atomic()
+        self.scheduler.commit_atomic()
+
+    def atomic_abort(self) -> None:
+        """The innermost level is undone: what it wrote, printed and started."""
+        self.heap.abort_atomic()
+        self.outbox.abort_atomic()
+        self.scheduler.abort_atomic()
 
     def run_thread(self, thread: Thread) -> Any:
         """Drive the world until a thread has ended; its result, or Thrown."""
@@ -344,9 +355,10 @@ class World:
             raise Thrown(thread.f_error)
         return thread.f_result
 
-    def start_program(self, unit: UnitCode) -> Thread:
-        """Start the top-level code of a linked program."""
-        return self.scheduler.start("main", unit.protos[unit.unit.main].instance(), (), {})
+    def start_program(self, unit: UnitCode, args: Sequence[str] = ()) -> Thread:
+        """Start the top-level code of a linked program; ``args`` are what it finds under that name."""
+        main = unit.protos[unit.unit.main].instance()
+        return self.scheduler.start("main", main, (self.new_list(list(args)),), {})
 
     def run_source(self, text: str, name: str = "main.hold") -> Any:
         """Compile a program and run it to its end; returns the value of its last expression.
@@ -366,68 +378,14 @@ class World:
     # ------------------------------------------------------------------ output and checkpoints
 
     def output(self, text: str) -> None:
-        """A program prints."""
-        self.outbox.append(text)
-        self.outbox_size += len(text)
-        if self.outbox_size > OUTPUT_MAX and self.scheduler.current is not None and not self.heap.levels:
-            self.scheduler.current.f_state = "ready"
-            self.scheduler.ready.append(self.scheduler.current)
-            self.scheduler.switch_out()
-
-    def _background(self) -> float | None:
-        """One slice of the world's own work."""
-        open_ = self.heap.open
-        if open_ is not None:
-            if open_.step():
-                return 0
-            self.in_flight.append(open_)
-        self._deliver()
-        now = monotonic()
-        changed = self.heap.changed or bool(self.meta)
-        if self.outbox and not changed and not self.in_flight:
-            self._write_out(len(self.outbox))
-        if self.heap.levels or not changed:
-            return None
-        fresh = len(self.outbox) > sum(self.release.values())
-        if (fresh and not self.in_flight) or self.checkpointer.due(now):
-            self._begin()
-            return 0
-        return self.checkpointer.cadence.wait(now)
-
-    def _begin(self) -> None:
-        meta, self.meta = self.meta, {}
-        made = self.checkpointer.begin(meta=meta, on_durable=lambda _: self.scheduler.event.set())
-        self.release[made.number] = len(self.outbox) - sum(self.release.values())
-
-    def _deliver(self) -> None:
-        """Release the output of checkpoints that are durable."""
-        while self.in_flight and self.in_flight[0].durable:
-            done = self.in_flight.pop(0)
-            self._write_out(self.release.pop(done.number, 0))
-        if self.checkpointer.failed is not None:
-            raise self.checkpointer.failed
-
-    def _write_out(self, count: int) -> None:
-        text = "".join(self.outbox[:count])
-        del self.outbox[:count]
-        self.outbox_size -= len(text)
-        if text:
-            self.write(text)
+        """A program prints; it waits when too much of what it printed waits for a checkpoint."""
+        self.outbox.print(text)
+        if self.outbox.full and self.scheduler.current is not None and not self.heap.levels:
+            self.scheduler.give_way()
 
     def checkpoint(self) -> None:
         """Make the world as it is now durable, and release all output."""
-        if self.heap.open is not None:
-            open_ = self.heap.open
-            open_.run()
-            self.in_flight.append(open_)
-        if self.heap.changed or self.meta or self.outbox or self.in_flight:
-            self._begin()
-            made = self.heap.open
-            assert made is not None
-            made.run()
-            self.in_flight.append(made)
-            self.checkpointer.wait(made)
-        self._deliver()
+        self.outbox.force()
 
     def statistics(self) -> dict[str, Any]:
         """Numbers for people and tools."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .cases import Bench, Case, check, read_cases
+from tests.conformance.cases import Bench, Case, check, read_cases
 
 FILES = sorted(Path(__file__).parent.glob("*.hold"))
 CASES = [case for path in FILES for case in read_cases(path)]

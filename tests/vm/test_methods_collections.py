@@ -293,6 +293,8 @@ def test_rights_are_declared(bench):
             assert list(rights) == list(inspect.signature(function).parameters), (kind, name)
             assert set(rights.values()) <= {"", "r", "w", "rw"}
             assert rights["self"] or kind not in OBJECTS, (kind, name)
+    for name, function in bench.builtins.items():
+        assert list(function.__hold_rights__) == list(inspect.signature(function).parameters), name
 
 
 # --------------------------------------------------------------------------- bombs

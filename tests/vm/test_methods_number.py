@@ -96,7 +96,12 @@ TABLE = [
     ("Float", "round", (INF, 2), INF),
     ("Float", "round", (INF,), "ArithmeticError: cannot take the rounding of inf: test it with is_finite()"),
     ("Float", "floor", (NAN,), "ArithmeticError: cannot take the floor of nan: test it with is_finite()"),
-    ("Float", "round", (1.5, 10**9), "LimitError: round: 1000000000 digits is over the limit of 400: a Float has about 17 of them"),
+    (
+        "Float",
+        "round",
+        (1.5, 10**9),
+        "LimitError: round: 1000000000 digits is over the limit of 400: a Float has about 17 of them",
+    ),
     ("Float", "fixed", (0.125, 2), "0.13"),
     ("Float", "fixed", (-0.001, 2), "-0.00"),
     ("Float", "fixed", (1e22, 1), "10000000000000000000000.0"),

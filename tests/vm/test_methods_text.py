@@ -152,13 +152,23 @@ TABLE = [
     ("Text", "split", ("a,b", ",", 10**30), ["a", "b"]),
     ("Text", "repeat", ("a", -1), "ValueError: Text.repeat needs a number of at least 0, not -1"),
     ("Text", "repeat", ("a", 1.0), "TypeError: Text.repeat needs an Int, not Float: convert with Int(x)"),
-    ("Text", "pad_end", ("a", 9, ""), "ValueError: Text.pad_end cannot fill with an empty Text: give one or more characters"),
+    (
+        "Text",
+        "pad_end",
+        ("a", 9, ""),
+        "ValueError: Text.pad_end cannot fill with an empty Text: give one or more characters",
+    ),
     ("Text", "join", (",", 5), "TypeError: Text.join needs a List, Set, Map, Range, Text or Bytes, not Int"),
     ("Bytes", "text", (b"a\xff",), "ValueError: this is no UTF-8: the byte 0xff at index 1 does not fit"),
     ("Bytes", "text", (b"\xed\xa0\x80",), "ValueError: this is no UTF-8: the byte 0xed at index 0 does not fit"),
     ("Bytes", "join", (b"", ["a"]), "TypeError: Bytes.join needs Bytes as items, not Text: convert with Bytes(x)"),
     ("Bytes", "index", (b"a", "a"), "TypeError: Bytes.index needs Bytes, not Text: convert with Bytes(x)"),
-    ("Bytes", "split", (b"a", b""), "ValueError: Bytes.split needs at least one byte to split at, and max of at least 1"),
+    (
+        "Bytes",
+        "split",
+        (b"a", b""),
+        "ValueError: Bytes.split needs at least one byte to split at, and max of at least 1",
+    ),
     ("Bytes", "repeat", (b"ab", 2), b"abab"),
     ("Bytes", "first", (b"a",), 97),
     ("Bytes", "last", (b"",), None),
@@ -170,6 +180,14 @@ def test_table(bench, row):
     """Results and errors that Python words, or gives, otherwise."""
     kind, name, arguments, expected = row
     assert bench.call(kind, name, *arguments) == expected
+
+
+def test_no_formatting(bench):
+    """Threat 3: no method formats, translates or looks up attributes by a text; names are Hold's alone."""
+    for kind, methods in bench.methods.items():
+        assert not {"format", "format_map", "translate", "encode", "decode"} & set(methods)
+        assert all(name.isidentifier() and not name.startswith("_") for name in methods), kind
+    assert bench.op("o_mod", "%(a)s {0.__class__}", {"a": 1}).startswith("TypeError: ")
 
 
 HALF = limits.TEXT_LENGTH // 2

@@ -111,7 +111,9 @@ ERRORS_OF_ARITHMETIC = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "a", "b", "message"), ERRORS_OF_ARITHMETIC, ids=[row[-1][:40] for row in ERRORS_OF_ARITHMETIC])
+@pytest.mark.parametrize(
+    ("name", "a", "b", "message"), ERRORS_OF_ARITHMETIC, ids=[row[-1][:40] for row in ERRORS_OF_ARITHMETIC]
+)
 def test_errors_say_what_and_what_to_do(bench, name, a, b, message):
     """An operand that does not fit is named, with the way out."""
     assert bench.op(name, a, b) == message

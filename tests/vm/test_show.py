@@ -72,7 +72,7 @@ FORMS = [
     (1.5e-7, "1.5e-7"),
     (math.inf, "inf"),
     (-0.0, "-0.0"),
-    ("a\n\t\"\\{}\x1b\u202e\u00e9", '"a\\n\\t\\"\\\\{{}}\\u{1b}\\u{202e}\u00e9"'),
+    ('a\n\t"\\{}\x1b\u202e\u00e9', '"a\\n\\t\\"\\\\{{}}\\u{1b}\\u{202e}\u00e9"'),
     (b'\x00"\\\n{\xff', 'b"\\x00\\"\\\\\\n{\\xff"'),
     (range(3), "0..3"),
     ([], "[]"),
@@ -231,7 +231,17 @@ def test_a_terminal_gets_no_control_characters(text):
     safe = show.safe_for_terminal(text)
     for character in safe:
         assert character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cs", "Zl", "Zp")
-        assert unicodedata.bidirectional(character) not in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+        assert unicodedata.bidirectional(character) not in (
+            "LRE",
+            "RLE",
+            "LRO",
+            "RLO",
+            "PDF",
+            "LRI",
+            "RLI",
+            "FSI",
+            "PDI",
+        )
     plain = [c for c in text if c.isprintable() or c in "\n\t"]
     assert [c for c in plain if c not in safe] == []
 
@@ -261,7 +271,10 @@ def test_pretty_fits_the_width(bench):
     assert show.pretty("a\nb") == '"a\\nb"'
 
 
-@given(st.recursive(st.integers(), lambda x: st.lists(x) | st.dictionaries(st.text(), x), max_leaves=30), st.integers(1, 80))
+@given(
+    st.recursive(st.integers(), lambda x: st.lists(x) | st.dictionaries(st.text(), x), max_leaves=30),
+    st.integers(1, 80),
+)
 def test_pretty_is_the_source_with_white_space(bench, plain, width):
     """Layout adds line breaks and indentation, nothing else."""
     value = bench.value(plain)

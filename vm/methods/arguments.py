@@ -7,7 +7,8 @@ exceptions would name Python types.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from holdfast.vm import limits
@@ -17,34 +18,37 @@ from holdfast.vm.order import NUMBERS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+VARARGS = 0x04
+"""The flag of a code object that takes ``*rest``."""
+
 WIDE = (1 << 61) - 1
 """CPython hashes an int modulo this: only wider ones can be made to collide."""
 
 
-def needs(own: str, **others: str) -> Callable[[F], F]:
-    """Declare the rights that a method needs of ``self``, and by name of its other parameters.
+def needs(own: str = "", **others: str) -> Callable[[F], F]:
+    """Declare the rights that a host function needs of ``self``, and by name of its other parameters.
 
     A parameter that is not named is only passed on, stored, or must be an immutable: it needs none.
     """
-    return lambda function: _declared(function, {"self": own, **others})
+    return lambda function: declared(function, {"self": own, **others})
 
 
-def _declared(function: F, rights: dict[str, str]) -> F:
-    code = function.__code__
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    function.__hold_rights__ = {name: rights.get(name, "") for name in names}  # type: ignore[attr-defined]
+def declared(function: F, rights: Mapping[str, str] = MappingProxyType({})) -> F:
+    """The function, with the rights of all its parameters noted."""
+    if not hasattr(function, "__hold_rights__"):
+        code = function.__code__
+        count = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & VARARGS)
+        noted = {name: rights.get(name, "") for name in code.co_varnames[:count]}
+        function.__hold_rights__ = noted  # type: ignore[attr-defined]
     return function
 
 
 def table(*functions: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
     """Functions by their names; a name that Python reserves ends in ``_``.
 
-    What declares no rights takes immutables only, and is declared so.
+    What has declared no rights takes immutables only.
     """
-    for function in functions:
-        if not hasattr(function, "__hold_rights__"):
-            _declared(function, {})
-    return {function.__name__.rstrip("_"): function for function in functions}
+    return {function.__name__.rstrip("_"): declared(function) for function in functions}
 
 
 def need_text(where: str, value: Any) -> str:

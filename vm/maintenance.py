@@ -1,0 +1,457 @@
+"""The care of a world: check, garbage collection, backup and restore, repair, statistics.
+
+All of it works on records, not on loaded objects, and on a snapshot, so that the world can be in use meanwhile.  What
+takes long is a generator; each turn is a slice of a few milliseconds.
+
+**Collection.**  ``collect`` marks what the roots of one checkpoint reach: the roots of the commit record and every
+reference in a side record.  Guests go on meanwhile, so whatever had a shell in memory at any time since the snapshot
+counts as a root as well (``Heap.seen``): a reference can be written only by somebody who holds its shell.  Hence an
+object that is not marked at the end can be reached neither from memory nor from any state that was or will be written
+since the snapshot.  Deletions are written in batches between slices; a crash keeps a prefix of them, and leaves no
+reference to a deleted object in anything that lives.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from array import array
+from bisect import bisect_left
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from holdfast.vm import ids
+from holdfast.vm.codec import DamagedRecord, Pieces, Reference, bare_codec, check_values, key_name, pairs
+from holdfast.vm.heap import COMMIT_KEY, ROOT
+from holdfast.vm.store import Store, WorldDamaged, WorldMissing, object_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from holdfast.vm.heap import Heap
+    from holdfast.vm.store import Snapshot
+
+STEP = 500
+"""Records between two yields."""
+DELETE_BATCH = 2_000
+PROBLEMS_MAX = 1_000
+"""More problems than this are counted, not listed."""
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong with a world."""
+
+    name: str
+    """KID of the object, or what the record is for."""
+    reason: str
+
+
+class Report:
+    """What a check found, or a collection did."""
+
+    def __init__(self) -> None:
+        self.checkpoint = 0
+        """Number of the checkpoint that was looked at."""
+        self.objects = self.live = self.garbage = self.deleted = 0
+        self.pieces = self.side = self.bytes = 0
+        self.classes: dict[int, list[int]] = {}
+        """Class number to count and bytes (statistics only)."""
+        self.problems: list[Problem] = []
+        self.problem_count = 0
+
+    def add(self, name: str, reason: str) -> None:
+        """Note a problem."""
+        self.problem_count += 1
+        if len(self.problems) < PROBLEMS_MAX:
+            self.problems.append(Problem(name, reason))
+
+
+Progress = Callable[[str, int, int], None] if TYPE_CHECKING else object
+"""Called with what is done now, how much of it is done, and how much there is (0 if unknown)."""
+
+
+def _silent(phase: str, done: int, total: int) -> None:
+    """No progress is wanted."""
+
+
+class _Graph:
+    """The objects of a snapshot as a graph: ids in order, one mark for each, and the references of a record."""
+
+    def __init__(self, view: Snapshot) -> None:
+        self.view = view
+        self.oids = array("Q")
+        self.marks = bytearray()
+        self.refs: list[int] = []
+        self.codec = bare_codec(self._refer)
+        record = view.get(COMMIT_KEY)
+        if record is None:
+            raise WorldDamaged("the world has no checkpoint at all")
+        try:
+            self.number, self.serial, *flat = self.codec.unpack(COMMIT_KEY, record)
+            self.roots = {name: ref._i for name, ref in pairs(flat)}
+        except (DamagedRecord, ValueError, AttributeError) as error:
+            raise WorldDamaged(f"{error}; restore a backup") from None
+
+    def _refer(self, oid: int) -> Reference:
+        self.refs.append(oid)
+        return Reference(oid)
+
+    def unpack(self, key: bytes, record: bytes) -> tuple[list[Any], list[int]]:
+        """Values and references of a record."""
+        self.refs = refs = []
+        return self.codec.unpack(key, record), refs
+
+    def list_ids(self, progress: Progress) -> Iterator[None]:
+        """Read which objects there are; ids above the high-water mark do not count."""
+        for count, (key, _) in enumerate(self.view.scan(b"O")):
+            if len(key) == 9:
+                oid = int.from_bytes(key[1:], "big")
+                if ids.serial_of(oid) <= self.serial:
+                    self.oids.append(oid)
+            if count % STEP == 0:
+                progress("listing objects", count, 0)
+                yield
+        self.marks = bytearray(len(self.oids))
+
+    def condemns(self, oid: int) -> bool:
+        """Whether the object is about to be deleted."""
+        place = self.place(oid)
+        return place >= 0 and not self.marks[place]
+
+    def place(self, oid: int) -> int:
+        """Index of an id, -1 if there is no such object."""
+        place = bisect_left(self.oids, oid)
+        return place if place < len(self.oids) and self.oids[place] == oid else -1
+
+    def side_refs(self) -> Iterator[tuple[bytes, list[int]]]:
+        """Key and references of each side record."""
+        for key, record in self.view.scan(b"S"):
+            yield key, self.unpack(key, record)[1]
+
+    def mark(self, grey: array[int], report: Report, progress: Progress) -> Iterator[None]:
+        """Mark what the objects at the indices reach (they are marked already)."""
+        steps = 0
+        while grey:
+            oid = self.oids[grey.pop()]
+            for refs in self._edges(oid, report):
+                for ref in refs:
+                    place = self.place(ref)
+                    if place < 0:
+                        report.add(ids.kid(oid), f"it refers to {ids.kid(ref)}, which does not exist")
+                    elif not self.marks[place]:
+                        self.marks[place] = 1
+                        grey.append(place)
+                steps += 1
+                if steps % STEP == 0:
+                    progress("marking", steps, len(self.oids))
+                    yield
+
+    def _edges(self, oid: int, report: Report) -> Iterator[list[int]]:
+        """References of an object and its pieces, a record at a time."""
+        key = object_key(oid)
+        try:
+            record = self.view.get(key)
+            values, refs = self.unpack(key, record or b"")
+            yield refs
+            if any(type(value) is Pieces for value in values):
+                for piece_key, piece in self.view.scan(b"P" + key[1:]):
+                    yield self.unpack(piece_key, piece)[1]
+        except DamagedRecord as error:
+            report.add(error.name, error.reason)
+
+    def start(self, report: Report) -> array[int]:
+        """Mark the roots; gives their indices."""
+        grey = array("Q")
+        sources = [(f"the root {name!r}", [oid]) for name, oid in self.roots.items()]
+        sources += [(key_name(key), refs) for key, refs in self.side_refs()]
+        for name, refs in sources:
+            for oid in refs:
+                place = self.place(oid)
+                if place < 0:
+                    report.add(name, f"it refers to {ids.kid(oid)}, which does not exist")
+                elif not self.marks[place]:
+                    self.marks[place] = 1
+                    grey.append(place)
+        if ROOT not in self.roots:
+            report.add("the commit record", "it names no root object")
+        return grey
+
+
+# --------------------------------------------------------------------------- check
+
+
+def check(store: Store, progress: Progress = _silent) -> Iterator[Report]:
+    """Check a world: every record decodes, every reference of what lives resolves, pieces add up.
+
+    Gives the report, growing, once a slice; the last one is complete.
+    """
+    report = Report()
+    view = store.snapshot()
+    try:
+        graph = _Graph(view)
+        report.checkpoint = graph.number
+        for _ in graph.list_ids(progress):
+            yield report
+        report.objects = len(graph.oids)
+        try:
+            grey = graph.start(report)
+        except DamagedRecord as error:
+            report.add(error.name, error.reason)
+            grey = array("Q")
+        for _ in graph.mark(grey, Report(), progress):  # its problems are found once more below
+            yield report
+        report.live = sum(graph.marks)
+        report.garbage = report.objects - report.live
+        yield from _check_records(graph, report, progress)
+        yield from _check_pieces(graph, report, progress)
+    finally:
+        view.close()
+    yield report
+
+
+def _check_records(graph: _Graph, report: Report, progress: Progress) -> Iterator[Report]:
+    for count, oid in enumerate(graph.oids):
+        key = object_key(oid)
+        record = graph.view.get(key) or b""
+        report.bytes += len(record)
+        try:
+            values, refs = graph.unpack(key, record)
+            _check_object(key, oid, values)
+        except DamagedRecord as error:
+            report.add(error.name, error.reason)
+            continue
+        if graph.marks[count]:
+            for ref in refs:
+                if graph.place(ref) < 0:
+                    report.add(ids.kid(oid), f"it refers to {ids.kid(ref)}, which does not exist")
+        if count % STEP == 0:
+            progress("checking objects", count, len(graph.oids))
+            yield report
+
+
+def _check_object(key: bytes, oid: int, values: list[Any]) -> None:
+    name = ids.kid(oid)
+    number = ids.class_of(oid)
+    if len(values) < 4 or values[0] != number:
+        raise DamagedRecord(name, f"it is not of class {number}, as its id says")
+    fields = values[4:]
+    if number == ids.FUNCTION:
+        if [type(value) for value in fields] != [bytes, int, str, list]:
+            raise DamagedRecord(name, "it is not that of a function")
+        check_values(key, fields[3])
+    elif number > ids.SET:
+        check_values(key, fields)
+    elif len(fields) != 1 or type(fields[0]) not in (list, Pieces):
+        raise DamagedRecord(name, "a collection without contents")
+    elif type(fields[0]) is list:
+        check_values(key, fields[0])
+        if number == ids.MAP and len(fields[0]) % 2:
+            raise DamagedRecord(name, "a key without a value")
+
+
+def _check_pieces(graph: _Graph, report: Report, progress: Progress) -> Iterator[Report]:
+    """Each piece belongs to an object that is in pieces, and the pieces of each are as many as its header says."""
+    for place, oid in enumerate(graph.oids):
+        if ids.class_of(oid) > ids.SET:
+            break
+        key = object_key(oid)
+        try:
+            values, _ = graph.unpack(key, graph.view.get(key) or b"")
+            header = values[4].header if len(values) == 5 and type(values[4]) is Pieces else None
+            for _ in _count_pieces(graph, oid, header, bool(graph.marks[place]), report):
+                progress("checking pieces", report.pieces, 0)
+                yield report
+        except DamagedRecord as error:
+            report.add(error.name, error.reason)
+
+
+def _count_pieces(
+    graph: _Graph, oid: int, header: list[Any] | None, live: bool, report: Report
+) -> Iterator[None]:
+    counts = {b"k": 0, b"q": 0, b"c": 0, b"d": 0}
+    elements = 0
+    for key, record in graph.view.scan(b"P" + object_key(oid)[1:]):
+        values, refs = graph.unpack(key, record)
+        letter = key[9:10]
+        report.pieces += 1
+        report.bytes += len(record)
+        if letter not in counts:
+            raise DamagedRecord(key_name(key), "a piece of no known kind")
+        counts[letter] += 1
+        if letter == b"c":
+            elements += len(values[0])
+        for ref in refs:
+            if live and graph.place(ref) < 0:
+                report.add(key_name(key), f"it refers to {ids.kid(ref)}, which does not exist")
+        if report.pieces % STEP == 0:
+            yield
+    if header is None:
+        found = sum(counts.values())
+        expected = 0
+    elif ids.class_of(oid) == ids.LIST:
+        found, expected = elements, header[0]
+    else:
+        found, expected = counts[b"k"], header[0]
+        if counts[b"q"] != found:
+            found = -1
+    if found != expected:
+        raise DamagedRecord(ids.kid(oid), f"its pieces do not add up to its length of {expected}")
+
+
+# --------------------------------------------------------------------------- collection
+
+
+def collect(heap: Heap, progress: Progress = _silent) -> Iterator[Report]:
+    """Delete what cannot be reached, while the world is in use; a turn is a slice, and gives the report so far.
+
+    Begin it when no checkpoint is open, run its slices in the thread that runs guests, and close the generator if it
+    is not run to its end.  One collection at a time.
+    """
+    report = Report()
+    if heap.seen is not None or heap.open is not None:
+        raise RuntimeError("a collection cannot begin inside another one, or inside a checkpoint")
+    heap.seen = seen = list(heap.table)
+    view = heap.store.snapshot()
+    try:
+        graph = _Graph(view)
+        report.checkpoint = graph.number
+        for _ in graph.list_ids(progress):
+            yield report
+        report.objects = len(graph.oids)
+        try:
+            grey = graph.start(report)
+            for _ in graph.mark(grey, report, progress):
+                yield report
+            while seen:  # what had a shell meanwhile, until nothing new is found within one slice
+                place = graph.place(seen.pop())
+                if place >= 0 and not graph.marks[place]:
+                    graph.marks[place] = 1
+                    grey.append(place)
+                    for _ in graph.mark(grey, report, progress):
+                        yield report
+        except DamagedRecord as error:
+            report.add(error.name, error.reason)
+        report.live = sum(graph.marks)
+        report.garbage = report.objects - report.live
+        if not report.problem_count:  # where something cannot be read, what it refers to is not known
+            heap.condemned = graph.condemns
+            yield from _delete(heap, graph, report, progress)
+    finally:
+        heap.seen = None
+        heap.condemned = None
+        view.close()
+    yield report
+
+
+def _delete(heap: Heap, graph: _Graph, report: Report, progress: Progress) -> Iterator[Report]:
+    batch = heap.store.batch()
+    for place, oid in enumerate(graph.oids):
+        if graph.marks[place]:
+            continue
+        batch.delete(object_key(oid))
+        if ids.class_of(oid) <= ids.SET:
+            batch.delete_range(b"P" + object_key(oid)[1:], b"P" + object_key(oid + 1)[1:])
+        report.deleted += 1
+        if len(batch) >= DELETE_BATCH:
+            heap.store.write(batch)
+            batch = heap.store.batch()
+            progress("deleting", report.deleted, report.garbage)
+            yield report
+    if batch:
+        heap.store.write(batch)
+
+
+# --------------------------------------------------------------------------- backup, restore, repair, statistics
+
+
+def backup(store: Store, target: str | Path) -> None:
+    """Copy a world, which may be in use, to a folder that does not exist yet: its last checkpoint."""
+    store.copy_to(target)
+
+
+def restore(source: str | Path, target: str | Path) -> int:
+    """Make a world from a backup at a place that does not exist yet; gives the number of its last checkpoint."""
+    source, target = Path(source), Path(target)
+    if target.exists():
+        raise WorldMissing(f"{target} exists already; give a place that does not, or move it away")
+    if not (source / "CURRENT").is_file():
+        raise WorldMissing(f"{source} is not a backup of a world")
+    partial = target.with_name(target.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(source, partial, ignore=shutil.ignore_patterns("LOCK", "LOG*"))
+    store = Store(partial, create=False)
+    try:
+        number = commit_number(store)
+    finally:
+        store.close()
+    partial.rename(target)
+    return number
+
+
+def commit_number(store: Store) -> int:
+    """The number of the last checkpoint of a world; 0 when there was none."""
+    record = store.get(COMMIT_KEY)
+    if record is None:
+        return 0
+    try:
+        return int(bare_codec().unpack(COMMIT_KEY, record)[0])
+    except (DamagedRecord, ValueError, TypeError, IndexError):
+        raise WorldDamaged(f"the world {store.path} has no readable commit record; restore a backup") from None
+
+
+class Repaired(NamedTuple):
+    """What a repair did."""
+
+    kept: int
+    """Number of the checkpoint that the world is at now."""
+    lost: range
+    """Numbers of the checkpoints that are gone."""
+
+
+def repair(path: str | Path) -> Repaired:
+    """Open a world whose log is damaged in the middle, and give up what follows the damage.
+
+    Raises StoreError when something else is damaged: then only a backup helps.
+    """
+    path = Path(path)
+    last = 0
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-repair-") as folder:
+        copy = Path(folder) / "copy"
+        shutil.copytree(path, copy, ignore=shutil.ignore_patterns("LOCK", "LOG*", "*.socket"))
+        for_counting = Store(copy, create=False, recovery="skip")
+        try:
+            last = commit_number(for_counting)
+        finally:
+            for_counting.close()
+    store = Store(path, create=False, recovery="cut")
+    try:
+        kept = commit_number(store)
+    finally:
+        store.close()
+    return Repaired(kept, range(kept + 1, last + 1))
+
+
+def statistics(store: Store, progress: Progress = _silent) -> Iterator[Report]:
+    """Count objects and bytes by class, pieces and side records; the last report is complete."""
+    report = Report()
+    view = store.snapshot()
+    try:
+        report.checkpoint = _Graph(view).number
+        for count, (key, record) in enumerate(view.scan(b"")):
+            kind = key[:1]
+            report.bytes += len(record)
+            if kind == b"O":
+                report.objects += 1
+                entry = report.classes.setdefault(int.from_bytes(key[1:9], "big") >> ids.SERIAL_BITS, [0, 0])
+                entry[0] += 1
+                entry[1] += len(record)
+            elif kind == b"P":
+                report.pieces += 1
+            elif kind == b"S":
+                report.side += 1
+            if count % STEP == 0:
+                progress("counting", count, 0)
+                yield report
+    finally:
+        view.close()
+    yield report

@@ -1,0 +1,173 @@
+"""The durability contract: checkpoints are made in time, and nothing leaves before the one that it depends on.
+
+What programs print waits in the outbox.  Each checkpoint notes how much of it was there when it began; when it is
+durable, that much is released.  Output that depends on nothing new (nothing has changed since the last durable
+checkpoint began) leaves at once.
+
+:meth:`Outbox.background` does one slice of all this between two time slices of threads: a step of the open
+checkpoint, the release of output, the beginning of the next checkpoint, a step of the eviction sweep.
+
+After a failed write or flush no guest runs until the store is open again and everything that is not known to be
+durable has been written once more; when that fails too, the error is raised to whoever drives the world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from time import monotonic
+
+from holdfast.vm.checkpoint import Checkpoint, Checkpointer
+from holdfast.vm.heap import Heap
+from holdfast.vm.store import StoreError
+
+SIZE_MAX = 1 << 20
+"""Characters that may wait for a checkpoint; a thread that prints more has to wait."""
+
+
+class Outbox:
+    """Output and checkpoints of one world."""
+
+    def __init__(self, heap: Heap, checkpointer: Checkpointer, wake: Callable[[], None]) -> None:
+        self.heap = heap
+        self.checkpointer = checkpointer
+        self.wake = wake
+        """Called from the flush thread when a checkpoint has become durable."""
+        self.write: Callable[[str], None] = lambda text: None
+        """Where released output goes."""
+        self.meta: dict[bytes, bytes | None] = {}
+        """Side records that the next checkpoint writes."""
+        self.texts: list[str] = []
+        self.size = 0
+        self.marks: list[int] = []
+        """Length of ``texts`` at the beginning of each open ``atomic``: what came later is undone with it."""
+        self.written: list[Checkpoint] = []
+        """Checkpoints that are written and not yet released, the oldest first."""
+        self.shares: dict[int, int] = {}
+        """Checkpoint number to how many texts depend on it."""
+        self.sweep: Iterator[None] | None = None
+
+    @property
+    def full(self) -> bool:
+        """Must a thread that prints wait?"""
+        return self.size > SIZE_MAX
+
+    def print(self, text: str) -> None:
+        """A program prints."""
+        self.texts.append(text)
+        self.size += len(text)
+
+    # ------------------------------------------------------------------ atomic
+
+    def begin_atomic(self) -> None:
+        """A level of ``atomic`` begins."""
+        self.marks.append(len(self.texts))
+
+    def commit_atomic(self) -> None:
+        """It ends; its output stays."""
+        self.marks.pop()
+
+    def abort_atomic(self) -> None:
+        """It is undone, and its output with it."""
+        mark = self.marks.pop()
+        self.size -= sum(map(len, self.texts[mark:]))
+        del self.texts[mark:]
+
+    # ------------------------------------------------------------------ slices
+
+    @property
+    def busy(self) -> bool:
+        """Is there something to do at the next safepoint?"""
+        return bool(self.heap.open or self.texts or self.sweep) or self.checkpointer.due(monotonic())
+
+    @property
+    def changed(self) -> bool:
+        """Would a checkpoint write something?"""
+        return self.heap.changed or bool(self.meta)
+
+    def background(self) -> float | None:
+        """One slice; returns when it wants to be called again: 0 at once, None when nothing is to be done.
+
+        Raises StoreError when the store failed and could not be recovered.
+        """
+        if self.checkpointer.failed is not None:
+            self.checkpointer.recover()
+        if self.heap.open is not None and self.step(self.heap.open):
+            return 0
+        self.release()
+        if self.heap.levels:
+            return None
+        if self.texts and not self.changed and not self.written:
+            self.leave(len(self.texts))
+        fresh = len(self.texts) > sum(self.shares.values())
+        if self.changed:
+            now = monotonic()
+            if (fresh and not self.written) or self.checkpointer.due(now):
+                self.begin()
+                return 0
+            return 0 if self.evict() else self.checkpointer.cadence.wait(now)
+        return 0 if self.evict() else None
+
+    def step(self, checkpoint: Checkpoint) -> bool:
+        """A slice of the open checkpoint; False when all of it is written."""
+        try:
+            more = checkpoint.step()
+        except StoreError:
+            self.checkpointer.recover()
+            return True
+        if not more:
+            self.written.append(checkpoint)
+        return more
+
+    def evict(self) -> bool:
+        """A step of the sweep that keeps the world within its memory; False when none is needed."""
+        if self.heap.open is not None:
+            return False
+        if self.sweep is None:
+            if not self.heap.over_limit:
+                return False
+            self.sweep = self.heap.sweep()
+        if next(self.sweep, self) is self:
+            self.sweep = None
+            return False
+        return True
+
+    def begin(self) -> Checkpoint:
+        """Begin a checkpoint of the world as it is now."""
+        self.sweep = None
+        meta, self.meta = self.meta, {}
+        made = self.checkpointer.begin(meta=meta, on_durable=lambda _: self.wake())
+        self.shares[made.number] = len(self.texts) - sum(self.shares.values())
+        return made
+
+    def release(self) -> None:
+        """Let the output of durable checkpoints go."""
+        while self.written and self.written[0].durable:
+            self.leave(self.shares.pop(self.written.pop(0).number, 0))
+
+    def leave(self, count: int) -> None:
+        """The first texts leave the world."""
+        text = "".join(self.texts[:count])
+        del self.texts[:count]
+        self.size -= len(text)
+        if text:
+            self.write(text)
+
+    def force(self) -> None:
+        """Make the world as it is now durable, and release all output.
+
+        Raises StoreError when that cannot be.
+        """
+        if self.checkpointer.failed is not None:
+            self.checkpointer.recover()
+        if self.heap.open is not None:
+            self.finish(self.heap.open)
+        if self.changed or self.texts or self.written:
+            made = self.begin()
+            self.finish(made)
+            self.checkpointer.wait(made)
+        self.release()
+
+    def finish(self, checkpoint: Checkpoint) -> None:
+        """All slices of a checkpoint at once."""
+        while self.step(checkpoint):
+            pass
