@@ -77,7 +77,9 @@ class Helpers:
             try:
                 return getattr(obj, "f_" + name)
             except AttributeError:
-                pass  # worded below
+                absent = getattr(type(obj), "_no_field", None)
+            if absent is not None:
+                absent(name)
             if hasattr(type(obj), "m_" + name):
                 fail("NameError", f"'{name}' is a method of {kind_name(obj)}: call it, or wrap it in fn(…) => …")
         elif name in self.methods.get(type(obj), {}):

@@ -12,7 +12,7 @@ SERIAL_MASK = (1 << SERIAL_BITS) - 1
 CLASS_MAX = (1 << 23) - 1  # ids stay positive as signed 64-bit integers
 
 LIST, MAP, SET, BOX, FUNCTION, THREAD, MODULE, SESSION = 1, 2, 3, 4, 5, 6, 7, 8
-CAPABILITY, DOMAIN, REVOKER = 9, 10, 11
+CAPABILITY, DOMAIN, REVOKER, DEVICE_DIR, DEVICE_READER = 9, 10, 11, 12, 13
 ERROR_FIRST, ERROR_LAST = 16, 47
 USER_FIRST = 256
 """The first class number given to a class written in Hold."""

@@ -30,6 +30,7 @@ from holdfast.vm.builtins import builtins
 from holdfast.vm.checkpoint import Checkpointer
 from holdfast.vm.code import CodeTable, UnitCode
 from holdfast.vm.codec import DamagedRecord
+from holdfast.vm.devices import DIR_METHODS, READER_METHODS, Dir, Reader, make_caps
 from holdfast.vm.heap import FunctionParts, Heap
 from holdfast.vm.helpers import Helpers, guest_callable
 from holdfast.vm.library import NO_LIBRARY, Library, checked
@@ -72,7 +73,8 @@ class World:
         self.outbox = Outbox(self.heap, self.checkpointer, self.scheduler.event.set)
         self.linker = Linker(self.table, self.collections.Map, self.class_number)
         self.linker.on_class = self.class_linked
-        self.builtin_names: dict[str, str] = {"root": "root"}
+        self.builtin_names: dict[str, str] = {"root": "root", "caps": "caps"}
+        self.grants: dict[str, Any] = {}
         self.library = library
         self.library_names: dict[str, str] = {}
         """Host functions that only the modules of the library can name."""
@@ -136,6 +138,7 @@ class World:
         s.in_atomic = lambda: bool(self.heap.levels)
         s.background = self.outbox.background
         s.wants_slice = lambda: self.outbox.busy
+        g["caps"] = make_caps(self.grants, self.new_list)
         g["_safepoint"] = s.safepoint
         g["_spawn"] = self.spawn
         g["_atomic_begin"] = self.atomic_begin
@@ -161,6 +164,17 @@ class World:
             for name, function in callables.items():
                 setattr(cls, "m_" + name, function)
         Preludes(self).install()
+        for cls in (Dir, Reader):
+            self.heap.register_class(cls)
+        new_list = self.new_list
+
+        def names(self: Any, path: Any = None) -> Any:
+            """The names in a folder, sorted."""
+            return new_list(DIR_METHODS["names"](self, path))
+
+        for owner, table in ((Dir, DIR_METHODS | {"names": names}), (Reader, READER_METHODS)):
+            for name, function in table.items():
+                setattr(owner, "m_" + name, guest_callable(function, name))
         scheduler = self.scheduler
 
         def join(self: Any) -> Any:
@@ -303,6 +317,11 @@ class World:
         self.modules.store(f"class:{info.number}", json.dumps(row))
 
     # ------------------------------------------------------------------ running
+
+    def grant(self, name: str, device: Any) -> None:
+        """Give programs a device: ``caps.name``."""
+        self.grants[name] = device
+        self.globals["caps"] = make_caps(self.grants, self.new_list)
 
     def spawn(
         self,

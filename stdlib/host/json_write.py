@@ -1,8 +1,7 @@
 """Writing JSON, in steps, with an explicit stack.
 
-State between steps: a List of frames, outermost first; a frame is a List ``[container, index]``, or
-``[container, index, keys]`` for a Map, whose keys were taken when it was begun.  At first the state is one List
-``[value]``.
+State between steps: a List ``[nil, outermost frame, …, innermost frame]``; at first ``[value]``.  A frame is a List
+``[container, index]``, or ``[container, index, keys]`` for a Map, whose keys were taken when it was begun.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from math import isfinite
 from typing import Any, NoReturn
 
 from holdfast.vm import bigint, limits
-from holdfast.vm.methods.arguments import need_int, need_text, takes
+from holdfast.vm.methods.arguments import need_count, takes
 from holdfast.vm.objects import ListBase, MapBase, fail, kind_name
 from holdfast.vm.runtime import Runtime
 from holdfast.vm.show import brief
@@ -57,7 +56,7 @@ def functions(runtime: Runtime) -> dict[str, Callable[..., Any]]:
 class _Frame:
     """A container that is being written."""
 
-    __slots__ = ("container", "index", "keys", "kept")
+    __slots__ = ("container", "index", "keys", "kept", "written")
 
     def __init__(self, container: Any, index: int, keys: list[str] | None, kept: Any = None) -> None:
         self.container = container
@@ -65,6 +64,7 @@ class _Frame:
         self.keys = keys
         self.kept = kept
         """The keys as a List of the world, when a step has ended inside this Map."""
+        self.written = index > 0
 
 
 class Writer:
@@ -75,50 +75,139 @@ class Writer:
         self.state = state
         self.sort_keys = sort_keys
         self.parts: list[str] = []
-        self.indent = ""
-        if type(indent) is str:
-            self.indent = indent
-        elif indent is not None:
-            self.indent = " " * need_int("json.stringify", indent)
-        if len(self.indent) > INDENT_MAX or self.indent.strip(" \t"):
-            fail("ValueError", f"the indentation must be up to {INDENT_MAX} spaces or tabs, not {brief(indent)}")
+        self.stack: list[_Frame] = []
+        self.open: set[int] = set()
+        """The ids of the containers on the stack: one that is met again contains itself."""
+        self.left = STEP_VALUES
+        self.indent = _indent(indent)
         self.colon = ": " if self.indent else ":"
 
     def step(self, out: Any) -> bool:
         """Write about STEP_VALUES more; False at the end."""
-        stack = self.begin()
-        left = STEP_VALUES
-        while stack and left > 0:
-            left = self.fill(stack, left)
+        first, *saved = self.state.v
+        if saved:
+            for frame in saved:
+                container, index, *keys = frame.v
+                self.push(_Frame(container, index, list(keys[0].v) if keys else None, keys[0] if keys else None))
+        else:
+            self.value(first)
+        while self.stack and self.left > 0:
+            frame = self.stack[-1]
+            self.items(frame) if frame.keys is None else self.entries(frame, frame.keys)
         heap = self.runtime.heap
         for target in (self.state, out):
             if target._t is not heap.token:
                 heap.barrier(target)
         out.v.append("".join(self.parts))
-        self.state.v[:] = [self.kept(frame) for frame in stack]
-        return bool(stack)
-
-    def begin(self) -> list[_Frame]:
-        """The frames as the last step left them."""
-        stack: list[_Frame] = []
-        for number, saved in enumerate(list(self.state.v)):
-            if number == 0 and not isinstance(saved, ListBase):
-                self.root(saved, stack)
-                continue
-            raw = saved.v
-            if number == 0 and len(raw) == 1:
-                self.root(raw[0], stack)
-            else:
-                stack.append(_Frame(raw[0], raw[1], raw[2].v if len(raw) == 3 else None, raw[2] if len(raw) == 3 else None))
-        return stack
-
-    def root(self, value: Any, stack: list[_Frame]) -> None:
-        """Begin with the value itself."""
-        self.value(value, stack)
+        self.state.v[:] = [None, *map(self.kept, self.stack)]
+        return bool(self.stack)
 
     def kept(self, frame: _Frame) -> Any:
         """A frame as a value of the world."""
+        new_list = self.runtime.new_list
         if frame.keys is None:
-            return self.runtime.new_list([frame.container, frame.index])
-        kept = frame.kept if frame.kept is not None else self.runtime.new_list(frame.keys)
-        return self.runtime.new_list([frame.container, frame.index, kept])
+            return new_list([frame.container, frame.index])
+        kept = frame.kept if frame.kept is not None else new_list(frame.keys)
+        return new_list([frame.container, frame.index, kept])
+
+    # ------------------------------------------------------------------ values
+
+    def value(self, value: Any) -> None:
+        """Write a scalar, or begin with a container."""
+        scalar = _SCALARS.get(type(value))
+        if scalar is not None:
+            self.parts.append(scalar(value))
+        elif isinstance(value, ListBase):
+            self.parts.append("[")
+            self.push(_Frame(value, 0, None))
+        elif isinstance(value, MapBase):
+            self.parts.append("{")
+            self.push(_Frame(value, 0, self.keys(value)))
+        else:
+            _no_form(value)
+
+    def push(self, frame: _Frame) -> None:
+        """Go into a container."""
+        if id(frame.container) in self.open:
+            fail("ValueError", f"JSON has no form for a {kind_name(frame.container)} that contains itself")
+        if len(self.stack) >= DEPTH_MAX:
+            fail("ValueError", f"JSON is written up to a depth of {DEPTH_MAX} Lists and Maps inside each other")
+        self.open.add(id(frame.container))
+        self.stack.append(frame)
+
+    def pop(self, bracket: str, filled: bool) -> None:
+        """The container is complete."""
+        self.open.discard(id(self.stack.pop().container))
+        self.parts.append((self.line(len(self.stack)) if filled else "") + bracket)
+
+    def line(self, depth: int) -> str:
+        """A new line, if lines are wanted."""
+        return "\n" + self.indent * depth if self.indent else ""
+
+    def keys(self, value: Any) -> list[str]:
+        """The keys of a Map, all Texts."""
+        keys = list(value.v)
+        if set(map(type, keys)) - {str}:
+            wrong = next(key for key in keys if type(key) is not str)
+            fail("TypeError", f"JSON has Texts as keys only, not {brief(wrong)}: convert it with Text(key)")
+        if self.sort_keys:
+            if len(keys) > limits.SORT_ITEMS:
+                limits.over(f"sorting {limits.count(len(keys))} keys in one step", limits.SORT_ITEMS, "leave out sort_keys")
+            keys.sort()
+        return keys
+
+    def items(self, frame: _Frame) -> None:
+        """Write items of a List up to its end, the next container in it, or the end of the step."""
+        raw, parts, separator = frame.container.v, self.parts, "," + self.line(len(self.stack))
+        while frame.index < len(raw) and self.left > 0:
+            item = raw[frame.index]
+            parts.append(separator if frame.index else separator[1:])
+            frame.index += 1
+            self.left -= 1
+            scalar = _SCALARS.get(type(item))
+            if scalar is None:
+                self.value(item)
+                return
+            parts.append(scalar(item))
+        if frame.index >= len(raw):
+            self.pop("]", frame.index > 0)
+
+    def entries(self, frame: _Frame, keys: list[str]) -> None:
+        """Write entries of a Map, likewise; a key that was removed since the last step is left out."""
+        raw, parts, separator, colon = frame.container.v, self.parts, "," + self.line(len(self.stack)), self.colon
+        while frame.index < len(keys) and self.left > 0:
+            key = keys[frame.index]
+            frame.index += 1
+            self.left -= 1
+            item = raw.get(key, _GONE)
+            if item is _GONE:
+                continue
+            parts.append(f"{separator if frame.written else separator[1:]}{_quoted(key)}{colon}")
+            frame.written = True
+            scalar = _SCALARS.get(type(item))
+            if scalar is None:
+                self.value(item)
+                return
+            parts.append(scalar(item))
+        if frame.index >= len(keys):
+            self.pop("}", frame.written)
+
+
+_GONE = object()
+
+
+def _indent(value: Any) -> str:
+    """What each level is indented by."""
+    if value is None:
+        return ""
+    indent = value if type(value) is str else " " * min(need_count("json.stringify", value), INDENT_MAX + 1)
+    if len(indent) > INDENT_MAX or indent.strip(" \t"):
+        fail("ValueError", f"the indentation must be up to {INDENT_MAX} spaces or tabs, not {brief(value)}")
+    return indent
+
+
+def _no_form(value: Any) -> NoReturn:
+    """Throw: there is no such value in JSON."""
+    name = kind_name(value)
+    way_out = {"Set": "write List(x)", "Range": "write List(x)", "Bytes": "write x.hex()"}.get(name)
+    fail("TypeError", f"JSON has no form for a value of {name}: {way_out or 'give a Map of what should be kept'}")

@@ -25,7 +25,7 @@ def test_rounding_is_exact(bench, value, digits):
         assert abs(nearest) > 1.7e308
     else:
         assert type(result) is type(value) and result == (int(nearest) if kind == "Int" else float(nearest))
-    if 0 <= digits:
+    if digits >= 0:
         text = bench.call(kind, "fixed", value, digits)
         assert Fraction(text) == (nearest if kind == "Float" else value)
         assert len(text.partition(".")[2]) == digits
