@@ -10,7 +10,9 @@ from __future__ import annotations
 import ast
 import sys
 from dataclasses import dataclass
+from functools import cache
 from types import CodeType
+from typing import Any
 
 from holdfast.lang import ir
 from holdfast.lang.direct import Failed, direct
@@ -61,17 +63,17 @@ def build(lines: list[Line], names: NameTable, filename: str) -> CodeType:
     tree = ast.parse(text, filename)
     real = names.real()
     numbers = [line.n + LINE_BASE for line in lines]
-    for node in ast.walk(tree):
-        line = getattr(node, "lineno", None)
+
+    def relabel(node: ast.AST) -> None:
+        there: Any = node.__dict__
+        line = there.get("lineno")
         if line is not None:
-            number = numbers[line - 1]
-            node.lineno = number  # type: ignore[attr-defined]
-            node.end_lineno = number  # type: ignore[attr-defined]
-            node.col_offset = 0  # type: ignore[attr-defined]
-            node.end_col_offset = 0  # type: ignore[attr-defined]
-        if type(node) is ast.Name and node.id in real:
-            node.id = real[node.id]
-    verify_tree(tree)
+            there["lineno"] = there["end_lineno"] = numbers[line - 1]
+            there["col_offset"] = there["end_col_offset"] = 0
+            if "id" in there and there["id"] in real:
+                there["id"] = real[there["id"]]
+
+    verify_tree(tree, relabel)
     module = compile(tree, filename, "exec", dont_inherit=True, optimize=0)
     return next(c for c in module.co_consts if isinstance(c, CodeType))
 
@@ -99,6 +101,36 @@ def make_direct(
     for line in lines:
         groups[line.n] = max(line.last, groups.get(line.n, 0))
     return DirectCode(maker, code, groups)
+
+
+@cache
+def _stub(count: int) -> CodeType:
+    """The code of a function of ``count`` parameters that has itself compiled, and calls itself again."""
+    names = ", ".join(f"a{i}" for i in range(count))
+    module = compile(f"def f({names}): _link('k'); return g({names})", "", "exec", dont_inherit=True, optimize=0)
+    return next(c for c in module.co_consts if isinstance(c, CodeType))
+
+
+def make_stub(function: ir.Function, key: str, filename: str) -> CodeType | None:
+    """Code for a function that is compiled when it is first called; None when that cannot be (rest parameters).
+
+    ``_link(key)`` gives the function its real code; ``F:key`` is the function.  A frame of a stub stands at a line
+    of the machine, as one that has been deoptimised does.
+    """
+    if function.captures or any(p.rest for p in function.parameters):
+        return None
+    verify_function(function)
+    stub = _stub(len(function.parameters))
+    code = stub.replace(
+        co_varnames=tuple(p.py for p in function.parameters),
+        co_consts=tuple(key if c == "k" else c for c in stub.co_consts),
+        co_names=tuple(f"F:{key}" if n == "g" else n for n in stub.co_names),
+        co_name=function.name,
+        co_filename=filename,
+        co_firstlineno=function.size + LINE_BASE,
+    )
+    verify_code(code)
+    return code
 
 
 def make_resumable(

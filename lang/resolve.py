@@ -328,6 +328,8 @@ class Definitions:
         """Resolve the body of one definition."""
         r = self.r
         if isinstance(statement, t.FunctionDef):
+            if r.mode == "session" and statement.variable is not None:
+                r.capture(r.main, statement.variable, statement.span)
             self.bodies.function(statement.function, statement.name)
         elif isinstance(statement, t.TestDef):
             self.bodies.function(statement.function, f"test {statement.name}")

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from types import CodeType
+from typing import Any
 
 from holdfast.lang import ir
 
 HELPERS = frozenset(
-    "_T _U _HOST _State _Field _Function _List _Map _Set _Box _poll _safepoint _dirty _deopt _enter _caught _unwind "
+    "_link _T _U _HOST _State _Field _Function _List _Map _Set _Box _poll _safepoint _dirty _deopt _enter _caught _unwind "
     "_check _lookup _method _throw _rethrow _assertion _catchable _product _repeat _required _too_long _len _text _join _inrange "
     "_iter1 _iter2 _pairgone _pairkey _pairvalue _getbox _getfield_or_nil _index_or_nil _map _spawn _atomic_begin "
     "_atomic_commit _atomic_abort _behalf_begin _behalf_end "
@@ -103,26 +105,67 @@ OPERATIONS = frozenset(
 )
 
 
-def verify_tree(tree: ast.Module) -> None:
-    """Check node classes and names before compilation."""
-    for node in ast.walk(tree):
-        _require(type(node) in NODES, f"node {type(node).__name__}")
-        if isinstance(node, ast.Name):
-            known = local_ok(node.id) if isinstance(node.ctx, ast.Store) else local_ok(node.id) or global_ok(node.id)
-            _require(known, f"name {node.id!r}")
-        elif isinstance(node, ast.Attribute):
-            _require(attribute_ok(node.attr), f"attribute {node.attr!r}")
-        elif isinstance(node, ast.arg):
-            _require(local_ok(node.arg), f"parameter {node.arg!r}")
-        elif isinstance(node, ast.keyword):
-            _require(node.arg is not None and local_ok(node.arg), "a keyword")
-        elif isinstance(node, ast.FunctionDef):
-            _require(node.name in SCRATCH and not node.decorator_list, "a definition")
-        elif isinstance(node, ast.ExceptHandler):
-            named = node.type.id if isinstance(node.type, ast.Name) else ""
-            _require(node.name is None and named in ("Exception", "_HOST"), "an except clause")
-        elif isinstance(node, ast.Call):
-            _require(not any(isinstance(a, ast.Starred) for a in node.args), "a starred argument")
+_CONTEXTS = frozenset((ast.Load, ast.Store))
+
+
+def verify_tree(tree: ast.Module, visit: Callable[[ast.AST], None] | None = None) -> None:
+    """Check node classes and names before compilation.  ``visit`` sees each node first, and may rename it."""
+    stack: list[ast.AST] = [tree]
+    while stack:
+        node = stack.pop()
+        cls = type(node)
+        _require(cls in NODES, f"node {cls.__name__}")
+        if visit is not None:
+            visit(node)
+        check = _CHECKS.get(cls)
+        if check is not None:
+            check(node)
+        for value in node.__dict__.values():
+            if type(value) is list:
+                stack.extend(v for v in value if isinstance(v, ast.AST))
+            elif isinstance(value, ast.AST) and type(value) not in _CONTEXTS:
+                stack.append(value)
+
+
+def _name(node: Any) -> None:
+    name = node.id
+    _require(local_ok(name) or (type(node.ctx) is ast.Load and global_ok(name)), f"name {name!r}")
+
+
+def _attribute(node: Any) -> None:
+    _require(attribute_ok(node.attr), f"attribute {node.attr!r}")
+
+
+def _arg(node: Any) -> None:
+    _require(local_ok(node.arg), f"parameter {node.arg!r}")
+
+
+def _keyword(node: Any) -> None:
+    _require(node.arg is not None and local_ok(node.arg), "a keyword")
+
+
+def _definition(node: Any) -> None:
+    _require(node.name in SCRATCH and not node.decorator_list, "a definition")
+
+
+def _handler(node: Any) -> None:
+    named = node.type.id if isinstance(node.type, ast.Name) else ""
+    _require(node.name is None and named in ("Exception", "_HOST"), "an except clause")
+
+
+def _call(node: Any) -> None:
+    _require(not any(isinstance(a, ast.Starred) for a in node.args), "a starred argument")
+
+
+_CHECKS: dict[type[ast.AST], Callable[[Any], None]] = {
+    ast.Name: _name,
+    ast.Attribute: _attribute,
+    ast.arg: _arg,
+    ast.keyword: _keyword,
+    ast.FunctionDef: _definition,
+    ast.ExceptHandler: _handler,
+    ast.Call: _call,
+}
 
 
 def verify_code(code: CodeType, depth: int = 0) -> None:

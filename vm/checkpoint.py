@@ -36,7 +36,7 @@ from holdfast.vm import ids
 from holdfast.vm.codec import Pieces, seal_record
 from holdfast.vm.heap import COMMIT_KEY
 from holdfast.vm.objects import Obj
-from holdfast.vm.pieces import PIECES_ABOVE, PieceBase, PieceChanges, Sink, split
+from holdfast.vm.pieces import PIECES_ABOVE, PieceChanges, Sink, split
 from holdfast.vm.store import StoreError, object_key
 
 if TYPE_CHECKING:
@@ -361,8 +361,10 @@ class Checkpointer:
 
     def due(self, now: float) -> bool:
         """Whether one should be begun that nobody forces, if something has changed."""
-        return self.heap.open is None and not self.heap.levels and self.cadence.due(
-            now, len(self.heap.dirty) + self.heap.piece_changes
+        return (
+            self.heap.open is None
+            and not self.heap.levels
+            and self.cadence.due(now, len(self.heap.dirty) + self.heap.piece_changes)
         )
 
     def force(

@@ -14,11 +14,12 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from holdfast.lang import ir
-from holdfast.lang.assemble import DirectCode, make_direct, make_resumable
+from holdfast.lang.assemble import DirectCode, make_direct, make_resumable, make_stub
 from holdfast.lang.diagnostics import Source
 from holdfast.lang.emit import RawMethods
 from holdfast.lang.lower import Unit
 from holdfast.lang.resumable import Layout
+from holdfast.vm.objects import UNSET
 
 RECOMPILES_MAX = 12
 """A function whose speculations fail in more rounds than this is compiled with all its tests."""
@@ -64,8 +65,11 @@ class Proto:
     def direct(self) -> DirectCode:
         """The direct shape, compiled when first asked for."""
         if self._direct is None:
-            made = make_direct(self.function, self.unit.key, self.table.methods, self.failed, self.filename, self.table.enter)
+            made = make_direct(
+                self.function, self.unit.key, self.table.methods, self.failed, self.filename, self.table.enter
+            )
             self._direct = made
+            self.needs()
             self.table.note(made.code, self)
         return self._direct
 
@@ -74,16 +78,42 @@ class Proto:
         return FunctionType(self.direct().maker, self.table.globals)
 
     def instance(self) -> FunctionType:
-        """A guest function that captures nothing but variables of a session; it takes part in recompilation."""
-        names = self.function.variables
-        made: FunctionType = self.maker()(*[self.unit.bindings[names[py]] for py in self.function.captures])
+        """A guest function, compiled when it is first called; it takes part in recompilation.
+
+        Captures, of which only a session's functions have any here, are found in the unit's bindings.
+        """
+        stub = make_stub(self.function, self.key, self.filename) if self._direct is None else None
+        if stub is None:
+            names = {py: name for py, name in self.function.variables.items()}
+            made: FunctionType = self.maker()(*[self.unit.bindings[names[py]] for py in self.function.captures])
+        else:
+            self.table.note(stub, self)
+            defaults = [UNSET if p.default is None else p.default.value for p in self.function.parameters if p.optional]
+            made = FunctionType(stub, self.table.globals, self.function.name, tuple(defaults))
+            self.table.globals[f"F:{self.key}"] = made
         self.functions.append(made)
         return made
+
+    def link(self) -> None:
+        """Give the function objects the direct shape's code."""
+        code = self.direct().code
+        for function in self.functions:
+            function.__code__ = code
+
+    def needs(self) -> None:
+        """Bind the makers of the closures that the code of this function makes."""
+        for node in ir.walk(self.function.body):
+            if isinstance(node, ir.Op) and node.op == "closure":
+                inner = self.unit.protos[node.data]
+                key = f"K:{inner.key}"
+                if key not in self.table.globals:
+                    self.table.globals[key] = inner.maker()
 
     def resumable(self, n: int, after: bool) -> tuple[FunctionType, Layout]:
         """The resumable shape entered at instruction n, or behind it."""
         found = self.resumables.get((n, after))
         if found is None:
+            self.needs()
             made = make_resumable(self.function, self.unit.key, self.table.methods, n, after, self.filename)
             self.table.note(made.code, self)
             found = self.resumables[n, after] = (FunctionType(made.code, self.table.globals), made.layout)
@@ -112,9 +142,7 @@ class Proto:
             new = dict.fromkeys(range(1, self.function.size), 2)
         self.failed = self.failed | new
         self._direct = None
-        code = self.direct().code
-        for function in self.functions:
-            function.__code__ = code
+        self.link()
         key = f"K:{self.key}"
         if key in self.table.globals:
             self.table.globals[key] = self.maker()

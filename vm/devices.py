@@ -95,7 +95,12 @@ def _open(self: Dir, where: str, path: Any, flags: int) -> int:
         return os.open(parts[-1], flags | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=current)
     except OSError as error:
         # Only the kind of the failure is told: the host's own text names its paths.
-        reasons = {2: "there is no such file", 13: "the host refuses it", 20: "a part of it is no folder", 40: "it is a link"}
+        reasons = {
+            2: "there is no such file",
+            13: "the host refuses it",
+            20: "a part of it is no folder",
+            40: "it is a link",
+        }
         fail("ValueError", f"'{path}' cannot be opened: {reasons.get(error.errno or 0, 'the host cannot open it')}")
     finally:
         os.close(current)

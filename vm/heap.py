@@ -10,7 +10,7 @@ Invariants:
   An object without an id is on no list: what is reachable from the roots is found by a checkpoint's tracing.
 * **Only the clean become ghosts**, and never one whose raw container somebody else holds.
 
-Hooks of the machine are in :class:`Machine`.  Everything here runs in the one thread that runs guests.
+Hooks of the machine are in :mod:`holdfast.vm.hooks`.  Everything here runs in the one thread that runs guests.
 """
 
 from __future__ import annotations
@@ -19,33 +19,27 @@ import struct
 import weakref
 from gc import get_referents
 from operator import attrgetter
-from sys import getrefcount, getsizeof
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from holdfast.vm import ids
+from holdfast.vm import ids, memory
 from holdfast.vm.codec import ABSENT, Codec, DamagedRecord, Pieces, UnstorableValue, check_values, key_name, pairs
+from holdfast.vm.hooks import BareMachine, FunctionParts, Machine
 from holdfast.vm.objects import ERRORS, NEW, Box, Collections, Obj
 from holdfast.vm.piecelist import PieceList
 from holdfast.vm.pieces import PieceBase, PieceMap
 from holdfast.vm.store import Store, StoreError, WorldDamaged, object_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from holdfast.vm.checkpoint import Checkpoint
+
+__all__ = ["COMMIT_KEY", "ROOT", "BareMachine", "FunctionParts", "Heap", "Machine", "WorldFull"]
 
 COMMIT_KEY = b"Mcommit"
 ROOT = "root"
 
-SHELL_BYTES = 240
-"""What a ghost costs: the object, its id, its weak reference and their entry in the table."""
-LIVE_BYTES = 48
-ENTRY_BYTES = 100
-EVICT_TO = 0.75
-"""How far below the limit an eviction goes, as a share of it: so that the next one is some way off."""
-SWEEP_STEP = 500
-"""Objects looked at between two yields of a sweep: about 0.5 ms."""
 DELETE_BATCH = 5_000
 
 
@@ -64,61 +58,6 @@ class Token:
 
 LOADED = Token(0)
 """The token of an object that was loaded and not written since: older than every epoch."""
-
-
-class FunctionParts(NamedTuple):
-    """What the record of a function holds."""
-
-    source: bytes
-    """Hash of its source."""
-    index: int
-    """Which function of the source."""
-    module: str
-    captured: Sequence[Any]
-
-
-class Machine(Protocol):
-    """What the heap asks of the machine above it."""
-
-    def find_class(self, number: int) -> type[Obj] | None:
-        """The live class with the number, or None when the world has none."""
-
-    def name_of(self, value: Any) -> tuple[str, str] | None:
-        """Module and name of a value that is stored by name (a class, a top-level function), or None."""
-
-    def named(self, module: str, name: str) -> Any:
-        """What a stored name stands for now."""
-
-    def function_parts(self, function: FunctionType) -> FunctionParts:
-        """What to write for a function that is not stored by name."""
-
-    def make_function(self, parts: FunctionParts) -> FunctionType:
-        """The function again; the captured values are in the same order."""
-
-    def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> dict[str, Any]:
-        """Slots of the class and their values, from a record of another schema; ``_x`` may be among them."""
-
-
-class BareMachine:
-    """A machine without code: for tools that read a world without running anything, and for tests."""
-
-    def find_class(self, number: int) -> type[Obj] | None:
-        return None
-
-    def name_of(self, value: Any) -> tuple[str, str] | None:
-        return None
-
-    def named(self, module: str, name: str) -> Any:
-        raise DamagedRecord(f"{module}.{name}", "nothing has this name")
-
-    def function_parts(self, function: FunctionType) -> FunctionParts:
-        raise UnstorableValue(f"no record can hold the host function {function.__name__}")
-
-    def make_function(self, parts: FunctionParts) -> FunctionType:
-        raise DamagedRecord(parts.module, "functions need a machine")
-
-    def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> dict[str, Any]:
-        raise DamagedRecord(cls._name, f"schema {schema} of the class is not known")
 
 
 class Layout:
@@ -285,12 +224,14 @@ class Heap:
             self._refuse_id(obj._name)
         obj._i = oid = number << ids.SERIAL_BITS | serial
         self.table[oid] = weakref.ref(obj)
-        found[oid] = obj  # type: ignore[index]  # tested above
+        found[oid] = obj
         return oid
 
     def _refuse_id(self, name: str) -> NoReturn:
         if self.serial > ids.SERIAL_MASK:
-            raise WorldFull(f"the world {self.store.path} has given out all {ids.SERIAL_MASK} ids; export and import it")
+            raise WorldFull(
+                f"the world {self.store.path} has given out all {ids.SERIAL_MASK} ids; export and import it"
+            )
         raise UnstorableValue(f"an object of class {name} cannot get an id now")
 
     def function_ref(self, function: FunctionType) -> int:
@@ -326,7 +267,7 @@ class Heap:
         shell._t = self
         shell._i = oid
         self.table[oid] = weakref.ref(shell)
-        self.memory_used += SHELL_BYTES
+        self.memory_used += memory.SHELL_BYTES
         return shell
 
     def find(self, oid: int) -> Any:
@@ -410,9 +351,7 @@ class Heap:
             raise DamagedRecord(key_name(key), "a key that is there twice")
         return made
 
-    def _fill_changed(
-        self, obj: Obj, cls: type[Obj], key: bytes, schema: Any, fields: list[Any], extra: Any
-    ) -> None:
+    def _fill_changed(self, obj: Obj, cls: type[Obj], key: bytes, schema: Any, fields: list[Any], extra: Any) -> None:
         """Fill an object whose record has extra fields, or another schema than its class has now."""
         more: dict[str, Any] | None = None
         if extra is not None:
@@ -466,7 +405,8 @@ class Heap:
         record = self.store.get(key)
         if record is None:
             raise DamagedRecord(ids.kid(oid), "there is none")
-        self._wanted = missing = []
+        missing: list[int] = []
+        self._wanted = missing
         try:
             values = self.codec.unpack(key, record)
         finally:
@@ -524,8 +464,8 @@ class Heap:
 
     def function_state(self, function: FunctionType) -> list[Any]:
         """What the record of a function holds."""
-        source, index, module, captured = self.machine.function_parts(function)
-        return [ids.FUNCTION, 0, None, None, source, index, module, list(captured)]
+        parts = self.machine.function_parts(function)
+        return [ids.FUNCTION, 0, None, None, parts.source, parts.index, parts.module, list(parts.captured)]
 
     # ------------------------------------------------------------------ atomic
 
@@ -590,81 +530,8 @@ class Heap:
         return self.memory_limit is not None and self.memory_used > self.memory_limit
 
     def sweep(self, target: int | None = None) -> Iterator[None]:
-        """Forget the dead, measure the living and, where they are above the target (by default a part of the limit),
-        make ghosts of clean objects, the longest in memory first.  Runs in steps, between which guests may run."""
-        if target is None:
-            target = int((self.memory_limit or 0) * EVICT_TO)
-        used, entries = 0, list(self.table)
-        for place, oid in enumerate(entries):
-            if place % SWEEP_STEP == SWEEP_STEP - 1:
-                yield
-            obj = self.loaded(oid)
-            if obj is None:
-                self.table.pop(oid, None)
-                continue
-            used += self._size(obj)
-            del obj
-        self.memory_used = used
-        for place, oid in enumerate(entries):
-            if self.memory_used <= target:
-                return
-            if place % SWEEP_STEP == SWEEP_STEP - 1:
-                yield
-            obj = self.loaded(oid)
-            if isinstance(obj, Obj):
-                self.evict(obj)
-            del obj
-
-    def evict(self, obj: Obj) -> bool:
-        """Make a ghost of a clean object; says whether that could be done."""
-        cls = type(obj)
-        oid = obj._i
-        if cls is cls._ghost or not oid or oid in self.dirty:
-            return False
-        if self.open is not None:  # what it has encoded is not on disk before its last batch
-            return False
-        if any(id(obj) in level for level in self.levels):
-            return False
-        size = self._size(obj)
-        layout = self.layouts[cls]
-        if layout.collection:
-            container = cast(Any, obj).v
-            if getrefcount(container) > 3:  # the slot, this variable, the call: else a frame holds it
-                if isinstance(container, PieceBase):
-                    container.trim()
-                    self.memory_used -= size - self._size(obj)
-                return False
-            del container
-        obj.__class__ = cls._ghost
-        obj._t = self
-        for name in layout.names:
-            obj_slot = cls.__dict__.get(name) or getattr(cls, name)
-            try:
-                obj_slot.__delete__(obj)
-            except AttributeError:
-                continue  # the slot held nothing
-        try:
-            del obj._x
-        except AttributeError:
-            pass
-        self.memory_used -= size - SHELL_BYTES
-        return True
-
-    def _size(self, obj: Any) -> int:
-        """Estimate of the bytes that an object of the table keeps in memory."""
-        cls = type(obj)
-        if cls is FunctionType or cls is cls._ghost:
-            return SHELL_BYTES
-        layout = self.layouts[cls]
-        size = SHELL_BYTES + LIVE_BYTES
-        if layout.collection:
-            container = obj.v
-            if isinstance(container, PieceBase):
-                return size + container.size_in_memory()
-            return size + getsizeof(container) + ENTRY_BYTES // 2 * len(container)
-        for value in self.state(obj, layout)[4:]:
-            size += 8 if isinstance(value, Obj) else getsizeof(value)
-        return size
+        """Bring the memory that objects take below the target; see :func:`holdfast.vm.memory.sweep`."""
+        return memory.sweep(self, target)
 
 
 def _restore_container(container: Any, image: Any) -> None:

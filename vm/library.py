@@ -13,9 +13,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from holdfast.vm.runtime import Runtime
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 PREFIX = "std/"
 """How the names of the library's modules begin."""
@@ -38,6 +40,16 @@ NO_LIBRARY = Library(lambda name: None, lambda runtime: {})
 def is_library(module: str) -> bool:
     """The module can only come from the library."""
     return module.startswith(PREFIX)
+
+
+def takes(**rights: str) -> Callable[[F], F]:
+    """Declare the rights that a host function needs of each of its parameters ("" for values that are no objects)."""
+
+    def declare(function: F) -> F:
+        function.__hold_rights__ = rights  # type: ignore[attr-defined]
+        return function
+
+    return declare
 
 
 def checked(functions: Mapping[str, Callable[..., Any]]) -> Mapping[str, Callable[..., Any]]:

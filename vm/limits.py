@@ -44,7 +44,7 @@ SUM_BITS = 100_000_000_000
 UNIQUE_COLLECTIONS = 1_000
 """Lists, Maps and Sets among which ``unique`` looks for equal ones (each is compared with each)."""
 
-SAME_HASH = 1_000
+SAME_HASH = 64
 """Keys of one bulk operation that may share a hash: more is an attack, and quadratic."""
 
 NUMBER_TEXT = 10_000

@@ -49,7 +49,9 @@ class ClassInfo:
 class Linker:
     """Links files into one world."""
 
-    def __init__(self, table: CodeTable, map_class: type[Obj], number_of: Callable[[str, str, str | None], int]) -> None:
+    def __init__(
+        self, table: CodeTable, map_class: type[Obj], number_of: Callable[[str, str, str | None], int]
+    ) -> None:
         self.table = table
         self.globals = table.globals
         self.map_class = map_class
@@ -62,15 +64,17 @@ class Linker:
         for name, cls in ERRORS.items():
             self.globals["C:" + name] = cls
 
+    def prepare(self, unit: UnitCode) -> None:
+        """Bind what the functions of any version of a file need that belongs to the version."""
+        for name in unit.unit.names:
+            register_name(self.map_class, name)
+
     def link(self, unit: UnitCode) -> None:
         """Bind everything that a file defines."""
+        self.prepare(unit)
         compiled = unit.unit
-        for name in compiled.names:
-            register_name(self.map_class, name)
         for name, value in compiled.constants.items():
             self.globals[f"{compiled.module}:{name}"] = value
-        for proto in unit.protos:
-            self.needs(proto)
         for name, index in compiled.definitions.items():
             self.globals[f"{compiled.module}:{name}"] = self.function(unit.protos[index])
         for spec in self.bases_first(compiled.classes):
@@ -81,13 +85,6 @@ class Linker:
         made = proto.instance()
         made.__doc__ = proto.function.doc
         return made
-
-    def needs(self, proto: Proto) -> None:
-        """Bind the makers of the closures that a function makes."""
-        for node in ir.walk(proto.function.body):
-            if isinstance(node, ir.Op) and node.op == "closure":
-                inner = proto.unit.protos[node.data]
-                self.globals[f"K:{inner.key}"] = inner.maker()
 
     @staticmethod
     def bases_first(classes: list[ClassSpec]) -> list[ClassSpec]:
@@ -183,7 +180,9 @@ class Linker:
                     if isinstance(target, tuple) and target[0] == spec.global_name:
                         found = getattr(base_class, "m_" + target[1], None)
                         key = "S:{}.{}".format(*target)
-                        self.globals[key] = found if type(found) is FunctionType else missing(base_class._name, target[1])
+                        self.globals[key] = (
+                            found if type(found) is FunctionType else missing(base_class._name, target[1])
+                        )
 
     def constructor(self, info: ClassInfo, spec: ClassSpec) -> FunctionType:
         """The class as a value."""

@@ -18,7 +18,7 @@ import tempfile
 from array import array
 from bisect import bisect_left
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from holdfast.vm import ids
 from holdfast.vm.codec import DamagedRecord, Pieces, Reference, bare_codec, check_values, key_name, pairs
@@ -66,7 +66,7 @@ class Report:
             self.problems.append(Problem(name, reason))
 
 
-Progress = Callable[[str, int, int], None] if TYPE_CHECKING else object
+Progress: TypeAlias = "Callable[[str, int, int], None]"
 """Called with what is done now, how much of it is done, and how much there is (0 if unknown)."""
 
 
@@ -98,7 +98,8 @@ class _Graph:
 
     def unpack(self, key: bytes, record: bytes) -> tuple[list[Any], list[int]]:
         """Values and references of a record."""
-        self.refs = refs = []
+        refs: list[int] = []
+        self.refs = refs
         return self.codec.unpack(key, record), refs
 
     def list_ids(self, progress: Progress) -> Iterator[None]:
@@ -265,9 +266,7 @@ def _check_pieces(graph: _Graph, report: Report, progress: Progress) -> Iterator
             report.add(error.name, error.reason)
 
 
-def _count_pieces(
-    graph: _Graph, oid: int, header: list[Any] | None, live: bool, report: Report
-) -> Iterator[None]:
+def _count_pieces(graph: _Graph, oid: int, header: list[Any] | None, live: bool, report: Report) -> Iterator[None]:
     counts = {b"k": 0, b"q": 0, b"c": 0, b"d": 0}
     elements = 0
     for key, record in graph.view.scan(b"P" + object_key(oid)[1:]):

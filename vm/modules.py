@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from types import FunctionType
@@ -21,6 +22,8 @@ from holdfast.vm.objects import ERRORS, Error, make_error
 
 if TYPE_CHECKING:
     from holdfast.vm.world import World
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Loader = Callable[[str], str | None]
 """Module name to the text of its file, or None when there is no file: then the world's own version is taken."""
@@ -86,27 +89,60 @@ class Modules:
         found = self.versions.get((module, hash_))
         if found is None:
             found = self.compile(text, name, module, mode)
-            if mode != "session":
-                self.store(f"source:{hash_}", json.dumps([text, name, mode]))
+            self.store(f"source:{hash_}", json.dumps([text, name, mode]))
         if self.newest.get(module) is not found:
             self.world.linker.link(found)
             self.newest[module] = found
             self.store(f"module:{module}", hash_)
         return found
 
-    def compile(self, text: str, name: str, module: str, mode: str) -> UnitCode:
-        """Compile only."""
+    def entry(self, text: str, name: str, module: str, scope: dict[str, str]) -> UnitCode:
+        """Compile an entry of a session, link it, and keep its source with the names that it uses."""
+        used = {word: scope[word] for word in sorted(set(_WORD.findall(text))) if word in scope}
+        hash_ = source_hash(json.dumps([module, text, used]))
+        found = self.compile(text, name, module, "session", scope, hash_)
+        self.world.linker.link(found)
+        self.newest[module] = found
+        self.store(f"source:{hash_}", json.dumps([text, name, "session", used]))
+        self.store(f"module:{module}", hash_)
+        return found
+
+    def forget(self, unit: UnitCode) -> None:
+        """Drop the source of an entry that nothing refers to any more."""
+        for key in (f"source:{unit.hash}", f"module:{unit.unit.module}"):
+            self.world.outbox.meta[key.encode()] = None
+
+    def compile(
+        self,
+        text: str,
+        name: str,
+        module: str,
+        mode: str,
+        scope: dict[str, str] | None = None,
+        hash_: str | None = None,
+    ) -> UnitCode:
+        """Compile only.  For an entry of a session ``scope`` is what its names mean."""
         source = Source(name, text)
+        folder = "" if mode == "session" else module
+        session = None
+        if scope is not None:
+            from holdfast.vm.session import variables
+
+            session = variables(self.world, scope, _WORD.findall(text))
 
         def importer(path: str, span: Span) -> ModuleInterface:
-            return self.import_(path, module, span, source)
+            return self.import_(path, folder, span, source)
 
         self.loading.append(module)
         try:
-            unit: Unit = compile_source(text, name, module, mode, self.names(module), importer)
+            unit: Unit = compile_source(text, name, module, mode, self.names(module), importer, session)
         finally:
             self.loading.pop()
-        made = self.world.table.add(unit, source_hash(text), source)
+        made = self.world.table.add(unit, hash_ or source_hash(text), source)
+        if scope is not None:
+            from holdfast.vm.session import bindings
+
+            made.bindings = bindings(self.world, made)
         self.versions[module, made.hash] = made
         return made
 
@@ -136,7 +172,9 @@ class Modules:
         else:
             stored = self.load_stored(name)
             if stored is None:
-                self.refuse("E0123", f"there is no module '{path}'", span, "give the path of a file beside this one", source)
+                self.refuse(
+                    "E0123", f"there is no module '{path}'", span, "give the path of a file beside this one", source
+                )
             unit = stored
         return ModuleInterface(name, unit.unit.exports)
 
@@ -181,8 +219,9 @@ class Modules:
             record = self.read(f"source:{hash_}")
             if record is None:
                 raise LookupError(hash_)
-            text, name, mode = json.loads(record)
-            found = self.compile(text, name, module, mode)
+            text, name, mode, *scope = json.loads(record)
+            found = self.compile(text, name, module, mode, *scope, hash_=hash_)
+            self.world.linker.prepare(found)
         return found
 
     def error_constructor(self, name: str) -> FunctionType:

@@ -27,6 +27,9 @@ from holdfast.vm.show import brief, to_text
 
 COLLECTIONS = (ListBase, MapBase, SetBase)
 
+PART_ITEMS = 65_536
+"""Items of a large List that are looked at together."""
+
 HINT_KEYS = 200
 """Keys of a Map among which a misspelt one is looked for: a failed look-up must not cost more than a walk."""
 
@@ -336,10 +339,21 @@ def position(raw: Any, item: Any) -> int | None:
         cheap = kind is not range and not isinstance(item, COLLECTIONS)
     if not cheap:
         return next(positions(raw, item), None)
-    try:
-        return raw.index(item)  # type: ignore[no-any-return]
-    except ValueError:
-        return None
+    for offset, part in parts(raw):
+        try:
+            return offset + part.index(item)
+        except ValueError:
+            continue
+    return None
+
+
+def parts(raw: Any) -> Iterator[tuple[int, list[Any]]]:
+    """A raw list as plain lists with their offsets: itself, or a large one in pieces by slices."""
+    if type(raw) is list:
+        yield 0, raw
+        return
+    for offset in range(0, len(raw), PART_ITEMS):
+        yield offset, raw[offset : offset + PART_ITEMS]
 
 
 def positions(raw: Any, item: Any) -> Iterator[int]:
@@ -350,18 +364,19 @@ def positions(raw: Any, item: Any) -> Iterator[int]:
     kind = type(item)
     size = _size(item)
     known: dict[int, tuple[Any, bool]] = {}  # holds the objects, so that no id is used twice
-    for n, other in enumerate(raw):
-        if other is item and kind is not float:
-            yield n
-        elif size is None or type(other) is not kind or size < order.BIG_SCALAR:
-            if equal(other, item):
+    for offset, part in parts(raw):
+        for n, other in enumerate(part, offset):
+            if other is item and kind is not float:
                 yield n
-        elif _size(other) == size:
-            entry = known.get(id(other))
-            if entry is None:
-                known[id(other)] = entry = (other, equal(other, item))
-            if entry[1]:
-                yield n
+            elif size is None or type(other) is not kind or size < order.BIG_SCALAR:
+                if equal(other, item):
+                    yield n
+            elif _size(other) == size:
+                entry = known.get(id(other))
+                if entry is None:
+                    known[id(other)] = entry = (other, equal(other, item))
+                if entry[1]:
+                    yield n
 
 
 def _size(item: Any) -> int | None:
@@ -499,7 +514,7 @@ def operators(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         """``a + b``; two Lists make a new one."""
         if isinstance(a, ListBase) and isinstance(b, ListBase):
             limits.check_items("List", len(a.v) + len(b.v))
-            return new_list([*a.v, *b.v])
+            return new_list(a.v.copy() + b.v.copy())
         return add(a, b)
 
     def mul_any(a: Any, b: Any) -> Any:
@@ -508,20 +523,20 @@ def operators(runtime: Runtime) -> dict[str, Callable[..., Any]]:
             a, b = b, a
         if isinstance(a, ListBase) and type(b) in (int, bool):
             limits.check_items("List", len(a.v) * max(0, b))
-            return new_list(list(a.v) * b if b > 0 else [])
+            return new_list(a.v.copy() * b if b > 0 else [])
         return mul(a, b)
 
     def index_any(value: Any, at: Any) -> Any:
         """``value[at]``; a Range slices."""
         if type(at) is range and isinstance(value, ListBase):
-            return new_list(list(value.v[at.start : at.stop]))
+            return new_list(value.v[at.start : at.stop])
         return index(value, at)
 
     def slice_any(value: Any, low: Any, high: Any, closed: bool = False) -> Any:
         """``value[low..high]``: negative bounds count from the end, bounds outside are cut, as in Python."""
         start, stop = bounds(low, high, closed=closed)
         if isinstance(value, ListBase):
-            return new_list(list(value.v[start:stop]))
+            return new_list(value.v[start:stop])
         if type(value) in (str, bytes, range):
             return value[start:stop]
         if isinstance(value, MapBase):

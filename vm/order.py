@@ -34,11 +34,13 @@ class Comparison:
     table, so that shared and cyclic structure is walked once.
     """
 
-    __slots__ = ("_parents", "_steps")
+    __slots__ = ("_alive", "_parents", "_steps")
 
     def __init__(self, steps: int) -> None:
         self._steps = steps
         self._parents: dict[int, int] = {}
+        self._alive: list[Any] = []
+        """What has an entry in the table: items of a List in pieces may be dropped, and their ids used again."""
 
     def _joined(self, a: Any, b: Any) -> bool:
         """Join the two objects; true when they were already."""
@@ -51,6 +53,7 @@ class Comparison:
         if x == y:
             return True
         parents[x] = y
+        self._alive += (a, b)
         return False
 
     def same(self, left: Any, right: Any) -> bool:
@@ -60,6 +63,7 @@ class Comparison:
     def lists(self, left: Any, right: Any) -> int | None:
         """-1, 0 or 1; None when a NaN decides, which is neither less nor greater."""
         self._parents.clear()  # a pair that was assumed equal may have turned out different
+        self._alive.clear()
         self._joined(left, right)
         # Each entry: the pairs of items still to look at, and the difference in length that decides after them.
         stack = [(zip(left.v, right.v, strict=False), len(left.v) - len(right.v))]

@@ -53,12 +53,11 @@ class Chunk:
 class ListChanges(PieceChanges):
     """Changes to a :class:`PieceList`."""
 
-    __slots__ = ("chunks", "dropped", "first_page", "header_parts", "order", "pages_before")
-    container: PieceList
+    __slots__ = ("chunks", "container", "dropped", "first_page", "order", "pages_before", "parts")
 
     def __init__(self, container: PieceList) -> None:
         self.container = container
-        self.header_parts = [container.count, container.next, len(container.chunks)]
+        self.parts: list[int] = [container.size, container.next, len(container.chunks)]
         self.chunks = {chunk.number: chunk.items for chunk in container.dirty.values()}
         self.dropped = container.dropped
         self.first_page = container.first_page
@@ -67,7 +66,7 @@ class ListChanges(PieceChanges):
 
     @property
     def header(self) -> list[int]:
-        return self.header_parts
+        return self.parts
 
     def write(self, heap: Heap, sink: Sink) -> Iterator[None]:
         prefix = self.container.prefix
@@ -88,14 +87,18 @@ class ListChanges(PieceChanges):
         for old in range(page, self.pages_before):
             sink.batch.delete(prefix + b"d" + _pack_page(old))
 
+    def settle(self) -> None:
+        """See the base."""
+        self.container.frozen = None
+
 
 class ListLevel:
     """What one level of ``atomic`` needs to undo its changes to a :class:`PieceList`."""
 
-    __slots__ = ("chunks", "count", "dirty", "dropped", "first_page", "items")
+    __slots__ = ("chunks", "dirty", "dropped", "first_page", "items", "size")
 
     def __init__(self, owner: PieceList) -> None:
-        self.count = owner.count
+        self.size = owner.size
         self.chunks = owner.chunks.copy()
         self.dirty = owner.dirty.copy()
         self.dropped = owner.dropped.copy()
@@ -108,18 +111,17 @@ class PieceList(PieceBase, MutableSequence[Any]):
     """The contents of a large List; does what a ``list`` does, by the same names."""
 
     __slots__ = (
-        "__weakref__", "_starts", "chunks", "count", "dirty", "dropped", "first_page", "frozen", "heap", "levels",
-        "next", "oid", "pages_stored", "prefix", "stamp",
+        "__weakref__", "_starts", "chunks", "dirty", "dropped", "first_page", "frozen", "heap", "levels", "next", "oid",
+        "pages_stored", "prefix", "size", "stamp",
     )  # fmt: skip
     __hash__ = None  # type: ignore[assignment]
-    frozen: ListChanges | None
 
     def __init__(self, heap: Heap, oid: int) -> None:
         self.heap = heap
         self.oid = oid
         self.prefix = b"P" + _pack_id(oid)
         self.chunks: list[Chunk] = []
-        self.count = 0
+        self.size = 0
         self.next = 1
         self.stamp = object()
         self.dirty: dict[int, Chunk] = {}
@@ -128,7 +130,7 @@ class PieceList(PieceBase, MutableSequence[Any]):
         self.first_page = 0
         """Pages from this one on have changed."""
         self.pages_stored = 0
-        self.frozen = None
+        self.frozen: ListChanges | None = None
         self.levels: list[ListLevel] = []
         self._starts: list[int] | None = None
 
@@ -145,7 +147,7 @@ class PieceList(PieceBase, MutableSequence[Any]):
         if [type(part) for part in header] != [int, int, int]:
             raise DamagedRecord(ids.kid(oid), "a header of pieces that cannot be")
         made = cls(heap, oid)
-        made.count, made.next, expected = header
+        made.size, made.next, expected = header
         made.pages_stored = -(-expected // PAGE_CHUNKS)
         for page in range(made.pages_stored):
             place = made.prefix + b"d" + _pack_page(page)
@@ -154,7 +156,7 @@ class PieceList(PieceBase, MutableSequence[Any]):
             if len(flat) % 2 or any(type(part) is not int or part < 1 for part in flat):
                 raise DamagedRecord(ids.kid(oid), f"page {page} of its pieces is not one")
             made.chunks.extend(Chunk(n, length, None, None) for n, length in zip(flat[::2], flat[1::2], strict=True))
-        if len(made.chunks) != expected or sum(chunk.length for chunk in made.chunks) != made.count:
+        if len(made.chunks) != expected or sum(chunk.length for chunk in made.chunks) != made.size:
             raise DamagedRecord(ids.kid(oid), "its pieces do not add up")
         made.first_page = made.pages_stored
         return made
@@ -212,14 +214,14 @@ class PieceList(PieceBase, MutableSequence[Any]):
             self.dirty[chunk.number] = chunk
             made.append(chunk)
         self.chunks[place:place] = made
-        self.count += len(items)
+        self.size += len(items)
         self._order_changed(place)
         self._starts = None
 
     def _drop(self, first: int, last: int) -> None:
         """Remove whole chunks."""
         for chunk in self.chunks[first:last]:
-            self.count -= chunk.length
+            self.size -= chunk.length
             self.dirty.pop(chunk.number, None)
             self.dropped.add(chunk.number)
         del self.chunks[first:last]
@@ -228,7 +230,7 @@ class PieceList(PieceBase, MutableSequence[Any]):
 
     def _resized(self, place: int, chunk: Chunk, items: list[Any]) -> None:
         """The elements of a chunk became more or fewer: split it or drop it if need be."""
-        self.count += len(items) - chunk.length
+        self.size += len(items) - chunk.length
         chunk.length = len(items)
         self._order_changed(place)
         if not items:
@@ -237,7 +239,7 @@ class PieceList(PieceBase, MutableSequence[Any]):
             rest = items[CHUNK:]
             del items[CHUNK:]
             chunk.length = CHUNK
-            self.count -= len(rest)
+            self.size -= len(rest)
             self._append_chunks(rest, place + 1)
         elif place < len(self.chunks) - 1:
             self._starts = None
@@ -245,12 +247,12 @@ class PieceList(PieceBase, MutableSequence[Any]):
     # ------------------------------------------------------------------ reading
 
     def __len__(self) -> int:
-        return self.count
+        return self.size
 
     def _checked(self, index: int) -> int:
         if index < 0:
-            index += self.count
-        if not 0 <= index < self.count:
+            index += self.size
+        if not 0 <= index < self.size:
             raise IndexError("list index out of range")
         return index
 
@@ -260,7 +262,7 @@ class PieceList(PieceBase, MutableSequence[Any]):
     def __getitem__(self, index: slice) -> list[Any]: ...
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
-            return self._slice(*index.indices(self.count))
+            return self._slice(*index.indices(self.size))
         place, inner = self._find(self._checked(index))
         return self._read(self.chunks[place])[inner]
 
@@ -279,11 +281,11 @@ class PieceList(PieceBase, MutableSequence[Any]):
         return ListIterator(self)
 
     def __reversed__(self) -> Iterator[Any]:
-        return (self[index] for index in range(self.count - 1, -1, -1))
+        return (self[index] for index in range(self.size - 1, -1, -1))
 
     def copy(self) -> list[Any]:
         """The elements as a raw list."""
-        return self._slice(0, self.count, 1)
+        return self._slice(0, self.size, 1)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, (list, PieceList)) or len(other) != len(self):
@@ -297,7 +299,7 @@ class PieceList(PieceBase, MutableSequence[Any]):
         return self.copy() * count
 
     def __repr__(self) -> str:
-        return f"<{self.count} elements in pieces>"
+        return f"<{self.size} elements in pieces>"
 
     # ------------------------------------------------------------------ writing
 
@@ -310,7 +312,7 @@ class PieceList(PieceBase, MutableSequence[Any]):
             place, inner = self._find(self._checked(index))
             self._write(self.chunks[place])[inner] = value
             return
-        start, stop, step = index.indices(self.count)
+        start, stop, step = index.indices(self.size)
         if step != 1:
             values, places = list(value), range(start, stop, step)
             if len(values) != len(places):
@@ -326,7 +328,7 @@ class PieceList(PieceBase, MutableSequence[Any]):
         if isinstance(index, int):
             index = self._checked(index)
             index = slice(index, index + 1)
-        start, stop, step = index.indices(self.count)
+        start, stop, step = index.indices(self.size)
         if step != 1:
             for at in sorted(range(start, stop, step), reverse=True):
                 del self[at]
@@ -351,8 +353,8 @@ class PieceList(PieceBase, MutableSequence[Any]):
     def insert(self, index: int, value: Any) -> None:
         """Insert before the index, as ``list.insert`` does."""
         if index < 0:
-            index = max(0, index + self.count)
-        if index >= self.count:
+            index = max(0, index + self.size)
+        if index >= self.size:
             self.append(value)
             return
         place, inner = self._find(index)
@@ -369,12 +371,12 @@ class PieceList(PieceBase, MutableSequence[Any]):
         chunk = self.chunks[-1]
         self._write(chunk).append(value)
         chunk.length += 1
-        self.count += 1
+        self.size += 1
         self._order_changed(len(self.chunks) - 1)
 
     def extend(self, values: Iterable[Any]) -> None:
         """Add elements at the end."""
-        self._insert_many(self.count, list(values))
+        self._insert_many(self.size, list(values))
 
     def __iadd__(self, values: Iterable[Any]) -> PieceList:
         self.extend(values)
@@ -387,7 +389,7 @@ class PieceList(PieceBase, MutableSequence[Any]):
             for offset, value in enumerate(values):
                 self.insert(start + offset, value)
             return
-        if start >= self.count:
+        if start >= self.size:
             self._append_chunks(values)
             return
         place, inner = self._find(start)
@@ -439,12 +441,12 @@ class PieceList(PieceBase, MutableSequence[Any]):
                     self.levels[-1].items.setdefault(number, before)
             return
         self.chunks[:] = level.chunks
-        self.count, self.first_page = level.count, level.first_page
+        self.size, self.first_page = level.size, level.first_page
         self.dirty, self.dropped = level.dirty, level.dropped
         for chunk in self.chunks:
-            before = level.items.get(chunk.number)
-            if before is not None:
-                chunk.items, chunk.length = before
+            earlier = level.items.get(chunk.number)
+            if earlier is not None:
+                chunk.items, chunk.length = earlier
         self._starts = None
 
     def trim(self) -> None:
@@ -474,7 +476,7 @@ class ListIterator:
 
     def __next__(self) -> Any:
         source = self._list
-        if source is None or self._index >= source.count:
+        if source is None or self._index >= source.size:
             self._list = None
             raise StopIteration
         value = source[self._index]

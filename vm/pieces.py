@@ -71,8 +71,7 @@ class Sink:
 class PieceChanges:
     """Changes that a checkpoint has taken from a container in pieces; nobody changes them any more."""
 
-    __slots__ = ("container",)
-    container: PieceBase
+    __slots__ = ()
 
     @property
     def header(self) -> list[int]:
@@ -85,15 +84,13 @@ class PieceChanges:
 
     def settle(self) -> None:
         """The checkpoint is written: the store has these changes now."""
-        if self.container.frozen is self:
-            self.container.frozen = None
+        raise NotImplementedError
 
 
 class PieceBase:
     """What the checkpoint and ``atomic`` ask of a container in pieces."""
 
     __slots__ = ()
-    frozen: PieceChanges | None
 
     def freeze(self) -> PieceChanges:
         """Give the changes to the open checkpoint, and begin to collect anew."""
@@ -194,8 +191,7 @@ Entry = tuple[int, Any, int]
 class MapChanges(PieceChanges):
     """Changes to a :class:`PieceMap`: entries by key, and the keys of new entries by sequence number."""
 
-    __slots__ = ("_places", "base", "bulk", "cleared", "count", "entries", "fresh", "next")
-    container: PieceMap
+    __slots__ = ("_places", "base", "bulk", "cleared", "container", "count", "entries", "fresh", "next")
 
     def __init__(self, container: PieceMap, base: int, *, cleared: bool = False) -> None:
         self.container = container
@@ -246,6 +242,10 @@ class MapChanges(PieceChanges):
                 sink.batch.delete(prefix + b"k" + key_bytes(heap, key))
             yield
 
+    def settle(self) -> None:
+        """See the base."""
+        self.container.frozen = None
+
     def _put(self, heap: Heap, batch: Batch, key: Any, sequence: int, value: Any) -> None:
         prefix, pack = self.container.prefix, heap.codec.pack
         place = prefix + b"k" + key_bytes(heap, key)
@@ -272,8 +272,7 @@ class PieceMap(PieceBase, dict[Any, Any]):
     """The contents of a large Map or Set (there with nil for values).  Iteration is in order of insertion."""
 
     __slots__ = ("changes", "count", "frozen", "heap", "levels", "next", "oid", "prefix")
-    __hash__ = None  # type: ignore[assignment]
-    frozen: MapChanges | None
+    __hash__ = None
 
     def __init__(self, heap: Heap, oid: int, count: int = 0, following: int = 0) -> None:
         super().__init__()
@@ -283,7 +282,7 @@ class PieceMap(PieceBase, dict[Any, Any]):
         self.count = count
         self.next = following
         self.changes = MapChanges(self, following)
-        self.frozen = None
+        self.frozen: MapChanges | None = None
         self.levels: list[MapLevel] = []
 
     @classmethod
@@ -510,11 +509,11 @@ class PieceMap(PieceBase, dict[Any, Any]):
         for key, value in more.items():
             self[key] = value
 
-    def __ior__(self, other: Any) -> PieceMap:  # type: ignore[override,misc]
+    def __ior__(self, other: Any) -> PieceMap:
         self.update(other)
         return self
 
-    def __or__(self, other: Any) -> dict[Any, Any]:  # type: ignore[override]
+    def __or__(self, other: Any) -> dict[Any, Any]:
         return self.copy() | dict(other.items())
 
     # ------------------------------------------------------------------ checkpoints, atomic, memory

@@ -233,33 +233,36 @@ class _Walk:
         start, close, entries, more = self.parts(live(value))
         if not close:
             self.add(LEAF, label + start)
-        elif len(self.stack) >= self.depth and entries:
+        elif len(self.stack) >= self.depth and entries is not None:
             self.add(LEAF, label + start + ELLIPSIS + close)
         else:
             self.add(OPEN, label + start)
-            self.stack.append(_Open(ident, iter(entries), more, close))
+            self.stack.append(_Open(ident, entries or iter(()), more, close))
             self.path.add(ident)
 
-    def parts(self, obj: Obj) -> tuple[str, str, list[tuple[str, Any]], int]:
-        """Opening text, closing text ("" if there is nothing inside), labelled entries, number of those left out."""
+    def parts(self, obj: Obj) -> tuple[str, str, Iterator[tuple[str, Any]] | None, int]:
+        """Opening text, closing text ("" for what has no parts), labelled entries if any, number of those left out."""
         number = obj._k
         if number == ids.LIST:
             raw = obj.v  # type: ignore[attr-defined]
-            return "[", "]", [("", item) for item in islice(raw, self.items)], max(0, len(raw) - self.items)
+            return "[", "]", _unlabelled(raw, self.items), max(0, len(raw) - self.items)
         if number == ids.MAP:
             raw = obj.v  # type: ignore[attr-defined]
-            some = [(self.key(key) + ": ", item) for key, item in islice(raw.items(), self.items)]
-            return "{", "}", some, max(0, len(raw) - self.items)
+            some = list(islice(raw.items(), self.items))
+            # Each key is written when its turn has come: by then the keys before it have been paid for.
+            labelled = ((self.key(key) + ": ", item) for key, item in some)
+            return "{", "}", labelled if some else None, max(0, len(raw) - self.items)
         if number == ids.SET:
             raw = obj.v  # type: ignore[attr-defined]
-            return "Set([", "])", [("", item) for item in islice(raw, self.items)], max(0, len(raw) - self.items)
+            return "Set([", "])", _unlabelled(raw, self.items), max(0, len(raw) - self.items)
         show = getattr(type(obj), "_show", None)
         if show is not None:
-            return show(obj), "", [], 0
+            return show(obj), "", None, 0
         if number >= ids.USER_FIRST or isinstance(obj, Error):
             fields = list(_fields(obj))
-            return f"{obj._name}(", ")", fields[: self.items], max(0, len(fields) - self.items)
-        return f"{obj._name} {ids.kid(obj._i)}" if obj._i else obj._name, "", [], 0
+            some = iter(fields[: self.items]) if fields else None
+            return f"{obj._name}(", ")", some, max(0, len(fields) - self.items)
+        return f"{obj._name} {ids.kid(obj._i)}" if obj._i else obj._name, "", None, 0
 
     def key(self, key: Any) -> str:
         """A Map key: a scalar in full, an instance by its class alone."""
@@ -270,10 +273,17 @@ class _Walk:
         return scalar(key) or f"{kind_name(key)}({ELLIPSIS})"
 
 
+def _unlabelled(raw: Any, count: int) -> Iterator[tuple[str, Any]] | None:
+    """The first items of a raw container, with empty labels; None if it is empty."""
+    some = [("", item) for item in islice(raw, count)]
+    return iter(some) if some else None
+
+
 def _fields(obj: Obj) -> Iterator[tuple[str, Any]]:
     """The fields of an instance in declared order; of an error its message, its cause and what a subclass adds."""
     error = isinstance(obj, Error)
-    for slot in obj._slots:
+    added: tuple[str, ...] = getattr(type(obj), "_added", ())  # by a new version of the class
+    for slot in (*obj._slots, *added):
         if not slot.startswith("f_") or (error and slot in ("f_at", "f_trace")):
             continue
         try:
@@ -283,7 +293,8 @@ def _fields(obj: Obj) -> Iterator[tuple[str, Any]]:
         if not (error and slot == "f_cause" and value is None):
             yield f"{slot[2:]}: ", value
     for name, value in (getattr(obj, "_x", None) or {}).items():
-        yield f"{name}: ", value
+        if f"f_{name}" not in added:
+            yield f"{name}: ", value
 
 
 def pieces(

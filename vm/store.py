@@ -26,6 +26,7 @@ from __future__ import annotations
 import os
 import re
 import struct
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -43,7 +44,7 @@ LOG_FILES_KEPT = 3
 LOG_FILE_BYTES_MAX = 1 << 20
 BLOOM_BITS = 10
 
-object_key: Callable[[int], bytes] = lambda oid, _pack=struct.Struct(">BQ").pack: _pack(0x4F, oid)  # type: ignore[misc]  # noqa: E731
+object_key: Callable[[int], bytes] = partial(struct.Struct(">cQ").pack, b"O")
 """The key of an object's record."""
 
 Durability = Literal["power", "process"]
@@ -84,9 +85,7 @@ def _message(path: str, text: str) -> StoreError:
     """The error for what RocksDB said."""
     low = text.lower()
     if "lock" in low and ("resource temporarily unavailable" in low or "lock hold by" in low or "no locks" in low):
-        return WorldLocked(
-            f"the world {path} is open in another process; attach to that one, or end it and try again"
-        )
+        return WorldLocked(f"the world {path} is open in another process; attach to that one, or end it and try again")
     if "no space left" in low or "disk quota" in low or "file too large" in low:
         return DiskFull(
             f"no space is left on the disk of the world {path}; nothing that was acknowledged is lost: "
@@ -99,7 +98,7 @@ def _message(path: str, text: str) -> StoreError:
         )
     if "does not exist (create_if_missing is false)" in low:
         return WorldMissing(f"there is no world at {path}")
-    if "not a directory" in low or "file exists" in low or "is a directory" in low and "current" not in low:
+    if "not a directory" in low or "file exists" in low or ("is a directory" in low and "current" not in low):
         return WorldMissing(f"{path} is not a world's folder; give another place with --world")
     return WorldDamaged(
         f"the files of the world {path} are damaged ({_clean(text)}); "
@@ -372,8 +371,6 @@ class Store:
             copier.create_checkpoint(str(target))
         except Exception as error:
             raise _message(str(target), str(error)) from None
-        finally:
-            copier = None
 
     def compact(self) -> None:
         """Give deleted data's space back to the disk now."""

@@ -77,7 +77,9 @@ def throw(error: Error) -> NoReturn:
 class Scheduler:
     """The threads of one world."""
 
-    def __init__(self, globals_: dict[str, Any], token: Callable[[], object], convert: Callable[[BaseException], Error]):
+    def __init__(
+        self, globals_: dict[str, Any], token: Callable[[], object], convert: Callable[[BaseException], Error]
+    ):
         self.globals = globals_
         self.token = token
         self.convert = convert
@@ -99,6 +101,8 @@ class Scheduler:
         self.atomic_since = 0.0
         self.event = Wakeup()
         """Set from other OS threads and signal handlers when something has happened that the scheduler waits for."""
+        self.on_event: Callable[[], None] = lambda: None
+        """Called at a safepoint while the event is set: an ``atomic`` does not come back to who drives the world."""
 
     # ------------------------------------------------------------------ threads
 
@@ -196,6 +200,8 @@ class Scheduler:
         thread = self.current
         if thread is None:
             return
+        if self.event.is_set():
+            self.on_event()
         if thread.interrupt is not None:
             error, thread.interrupt = thread.interrupt, None
             raise Thrown(error)

@@ -117,7 +117,7 @@ class Unwinder:
     def host_error(self, exception: BaseException | None) -> Error:
         """The Hold error that stands for a Python exception; nothing of the latter shows."""
         if type(exception) is Thrown:
-            return exception.error
+            return self.noted(exception.error, exception.__traceback__)
         if isinstance(exception, Killed):
             error = make_error("ThreadError", "the thread was killed")
             error._x = {"killed": True}

@@ -56,7 +56,8 @@ class World:
         self, store: Store, memory_limit: int | None = None, shape: str = "direct", library: Library = NO_LIBRARY
     ) -> None:
         check_python()
-        sys.setrecursionlimit(max(sys.getrecursionlimit(), DEPTH_MAX))
+        frames = DEPTH_MAX * 2 if shape == "resumable" else DEPTH_MAX  # that shape has two frames for each call
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), frames))
         self.store = store
         self.heap = Heap(store, self, memory_limit=memory_limit)
         self.globals = self.heap.globals
@@ -65,7 +66,9 @@ class World:
         host = methods(self)
         raw = frozenset(name for kind in KINDS.values() for name in host.get(kind, {}))
         boxed = frozenset(name for kind in ("List", "Map", "Set") for name in host[kind]) | {"join"}
-        self.table = CodeTable(self.globals, RawMethods(raw, boxed, frozenset(host["Text"])), enter=shape == "resumable")
+        self.table = CodeTable(
+            self.globals, RawMethods(raw, boxed, frozenset(host["Text"])), enter=shape == "resumable"
+        )
         self.unwinder = Unwinder(self.table, self.new_list)
         self.helpers = Helpers(self, self.collections, self.unwinder)
         self.scheduler = Scheduler(self.globals, lambda: self.heap.token, self.unwinder.host_error)
@@ -102,7 +105,12 @@ class World:
         ``library`` is what ``import "std/…"`` finds.  ``shape`` "resumable" runs all code in that shape (slower; a
         test).  Raises StoreError when the world cannot be opened (missing, locked, damaged, of a later version).
         """
-        return cls(Store(path, durability=durability, create=create), memory_limit, shape, library)
+        store = Store(path, durability=durability, create=create)
+        try:
+            return cls(store, memory_limit, shape, library)
+        except BaseException:
+            store.close()
+            raise
 
     @property
     def write(self) -> Callable[[str], None]:
@@ -121,6 +129,7 @@ class World:
         finally:
             self.checkpointer.close()
             self.store.close()
+            self.scheduler.event.close()
 
     def __enter__(self) -> World:
         return self
@@ -141,6 +150,7 @@ class World:
         g["caps"] = make_caps(self.grants, self.new_list)
         g["_safepoint"] = s.safepoint
         g["_spawn"] = self.spawn
+        g["_link"] = lambda key: self.table.protos[key].link()
         g["_atomic_begin"] = self.atomic_begin
         g["_atomic_commit"] = self.atomic_commit
         g["_atomic_abort"] = self.atomic_abort
@@ -266,10 +276,9 @@ class World:
 
     def make_function(self, parts: FunctionParts) -> FunctionType:
         """A stored function again."""
+        self.modules.load_stored(parts.module)  # it calls what its module defines by name, in the newest version
         unit = self.modules.version(parts.module, parts.source.hex())
-        proto = unit.protos[parts.index]
-        self.linker.needs(proto)
-        made: FunctionType = proto.maker()(*parts.captured)
+        made: FunctionType = unit.protos[parts.index].maker()(*parts.captured)
         return made
 
     def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> dict[str, Any]:
@@ -377,7 +386,8 @@ class World:
     def start_program(self, unit: UnitCode, args: Sequence[str] = ()) -> Thread:
         """Start the top-level code of a linked program; ``args`` are what it finds under that name."""
         main = unit.protos[unit.unit.main].instance()
-        return self.scheduler.start("main", main, (self.new_list(list(args)),), {})
+        given = (self.new_list(list(args)),) if main.__code__.co_argcount else ()
+        return self.scheduler.start("main", main, given, {})
 
     def run_source(self, text: str, name: str = "main.hold") -> Any:
         """Compile a program and run it to its end; returns the value of its last expression.

@@ -19,7 +19,8 @@ from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from holdfast.vm import bigint, limits
-from holdfast.vm.methods.arguments import need_text, takes
+from holdfast.vm.library import takes
+from holdfast.vm.methods.arguments import need_text
 from holdfast.vm.objects import MapBase, fail
 from holdfast.vm.runtime import Runtime
 

@@ -12,7 +12,8 @@ from math import isfinite
 from typing import Any, NoReturn
 
 from holdfast.vm import bigint, limits
-from holdfast.vm.methods.arguments import need_count, takes
+from holdfast.vm.library import takes
+from holdfast.vm.methods.arguments import need_count
 from holdfast.vm.objects import ListBase, MapBase, fail, kind_name
 from holdfast.vm.runtime import Runtime
 from holdfast.vm.show import brief

@@ -77,3 +77,30 @@ def test_examples_hold(bench, world):
         except Thrown as thrown:
             wrong.append(f"{name}: {to_text(thrown.error)}")
     assert not wrong, "\n".join(wrong)
+
+
+LONG = """
+let xs = []
+var n = 12345
+for i in 0..520_000 {
+  n = (n * 1103515245 + 12345) % 2147483648
+  xs.push(if i % 1000 == 0 { Float("nan") } else if n % 3 == 0 { n % 5000 / 2 } else { n % 5000 })
+}
+root.xs = xs
+root.sorted = xs.sorted()
+root.reversed = xs.sorted(reverse: true)
+root.places = List(0..len(xs)).sorted(fn(i) => xs[i], false)
+"""
+
+
+@pytest.mark.slow
+def test_long_lists_are_sorted_in_steps(world):
+    """What is sorted in several steps of the host comes out as by one stable sort, NaN last."""
+    world.run_source(LONG)
+    root = world.heap.root.v
+    xs = list(root["xs"].v)
+    places = sorted(range(len(xs)), key=lambda i: (xs[i] != xs[i], 0 if xs[i] != xs[i] else xs[i]))
+    assert list(root["places"].v) == places
+    assert list(map(repr, root["sorted"].v)) == [repr(xs[i]) for i in places]
+    backwards = sorted(range(len(xs)), key=lambda i: (xs[i] != xs[i], 0 if xs[i] != xs[i] else xs[i]), reverse=True)
+    assert list(map(repr, root["reversed"].v)) == [repr(xs[i]) for i in backwards]

@@ -190,7 +190,7 @@ def test_depth_and_width_are_limited(bench):
     [
         lambda bench: tower(bench, 60),
         lambda bench: bench.new_list([1 << 999_999] * 1_000),
-        lambda bench: bench.new_map({(1 << 999_000) + n: None for n in range(100)}),
+        lambda bench: bench.new_map({(1 << 999_000) + n: None for n in range(1_000)}),
         lambda bench: bench.new_list(["a" * 60_000_000] * 1_000),
         lambda bench: bench.new_map({"\x00" * 10_000_000: "\x00" * 10_000_000}),
         lambda bench: bench.new_list([b"\x00" * 60_000_000] * 1_000),

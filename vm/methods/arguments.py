@@ -97,6 +97,8 @@ def cut(number: int) -> int:
 def items_of(where: str, value: Any) -> list[Any]:
     """The items of a List, Set, Range, Text or Bytes, or the keys of a Map, as a new raw list."""
     kind = type(value)
+    if isinstance(value, ListBase):
+        return value.v.copy()  # type: ignore[no-any-return]
     if isinstance(value, COLLECTIONS):
         return list(value.v)
     if kind is range:
@@ -130,7 +132,7 @@ def _weight(items: list[Any], kinds: set[type]) -> int:
 
 
 def check_hashes(where: str, keys: Collection[Any]) -> None:
-    """Refuse keys that were made to collide: a thousand multiples of 2**61 - 1 make a dict quadratic."""
+    """Refuse keys that were made to collide: multiples of 2**61 - 1 make a dict quadratic."""
     if len(keys) <= limits.SAME_HASH:
         return
     wide = {id(k): k for k in keys if (type(k) is int and not -WIDE < k < WIDE) or type(k) is range}
@@ -160,5 +162,6 @@ def need_map(where: str, value: Any) -> Any:
 def keys_of(where: str, value: Any) -> dict[Any, None]:
     """The members of a Set, or of anything with items, as a raw dict."""
     if isinstance(value, SetBase):
+        check_hashes(where, value.v)
         return value.v  # type: ignore[no-any-return]
     return key_table(where, items_of(where, value))

@@ -112,7 +112,7 @@ def join(self: Any, sep: Any = "") -> str:
 
     > [1, 2].join("-") == "1-2"
     """
-    return joined(need_text("List.join", sep), list(self.v))
+    return joined(need_text("List.join", sep), self.v.copy())
 
 
 @needs("r")
@@ -121,7 +121,7 @@ def total(self: Any) -> Any:
 
     > [1, 2, 3].total() == 6
     """
-    return order.total(list(self.v))
+    return order.total(self.v.copy())
 
 
 @needs("r")
@@ -130,7 +130,7 @@ def least(self: Any) -> Any:
 
     > [3, 1, 2].least() == 1
     """
-    return order.extreme(list(self.v), greatest=False) if len(self.v) else None
+    return order.extreme(self.v.copy(), greatest=False) if len(self.v) else None
 
 
 @needs("r")
@@ -139,7 +139,7 @@ def greatest(self: Any) -> Any:
 
     > ["a", "c", "b"].greatest() == "c"
     """
-    return order.extreme(list(self.v), greatest=True) if len(self.v) else None
+    return order.extreme(self.v.copy(), greatest=True) if len(self.v) else None
 
 
 @needs("r", value="r")
@@ -330,7 +330,7 @@ def _movers(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         """
         if self._t is not heap.token:
             heap.barrier(self)
-        self.v[:] = list(self.v)[::-1]
+        self.v[:] = self.v.copy()[::-1]
 
     return table(swap, fill, reverse)
 
@@ -348,7 +348,7 @@ def _parts(runtime: Runtime) -> dict[str, Callable[..., Any]]:
 
         > [1, [2]].copy() == [1, [2]]
         """
-        return new_list(list(self.v))
+        return new_list(self.v.copy())
 
     @needs("r")
     def slice(self: Any, start: Any = 0, end: Any = None) -> Any:
@@ -357,7 +357,7 @@ def _parts(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         > [1, 2, 3, 4].slice(1, -1) == [2, 3]
         """
         low, high = bounds(start, end, closed=False)
-        return new_list(list(self.v[low:high]))
+        return new_list(self.v[low:high])
 
     @needs("r")
     def take(self: Any, count: Any) -> Any:
@@ -365,7 +365,7 @@ def _parts(runtime: Runtime) -> dict[str, Callable[..., Any]]:
 
         > [1, 2, 3].take(2) == [1, 2]
         """
-        return new_list(list(self.v[: need_count("List.take", count)]))
+        return new_list(self.v[: need_count("List.take", count)])
 
     @needs("r")
     def drop(self: Any, count: Any) -> Any:
@@ -373,7 +373,7 @@ def _parts(runtime: Runtime) -> dict[str, Callable[..., Any]]:
 
         > [1, 2, 3].drop(2) == [3]
         """
-        return new_list(list(self.v[need_count("List.drop", count) :]))
+        return new_list(self.v[need_count("List.drop", count) :])
 
     @needs("r")
     def reversed_(self: Any) -> Any:
@@ -381,7 +381,7 @@ def _parts(runtime: Runtime) -> dict[str, Callable[..., Any]]:
 
         > [1, 2, 3].reversed() == [3, 2, 1]
         """
-        return new_list(list(self.v)[::-1])
+        return new_list(self.v.copy()[::-1])
 
     return table(copy, slice, take, drop, reversed_)
 
@@ -404,14 +404,14 @@ def _orders(runtime: Runtime) -> dict[str, Callable[..., Any]]:
 
         > ["b", "a", "c"].sorted_by_keys([2, 1, 3]) == ["a", "b", "c"]
         """
-        return new_list(_sorted(list(self.v), keys, reverse=truthy(reverse)))
+        return new_list(_sorted(self.v.copy(), keys, reverse=truthy(reverse)))
 
     return table(pick, sorted_by_keys)
 
 
 def _pick(values: Any, places: Any) -> list[Any]:
     """The items of a List at the indices."""
-    raw = values.v if type(values.v) is list else list(values.v)
+    raw = values.v if type(values.v) is list else values.v.copy()
     length = len(raw)
     chosen = items_of("List.pick", places)
     if not set(map(type, chosen)) <= {int} or (chosen and not -length <= min(chosen) <= max(chosen) < length):
@@ -428,7 +428,7 @@ def _sorted(items: list[Any], keys: Any, *, reverse: bool) -> list[Any]:
         return items
     if not is_list(keys):
         fail("TypeError", f"List.sorted_by_keys needs a List of keys, not {kind_name(keys)}")
-    given = list(keys.v)
+    given = keys.v.copy()
     if len(given) != len(items):
         fail("ValueError", f"List.sorted_by_keys needs {len(items)} keys, not {len(given)}")
     ranks = order.ranking(given)
@@ -446,7 +446,7 @@ def _shapes(runtime: Runtime) -> dict[str, Callable[..., Any]]:
 
         > [3, 1, 3, 1].unique() == [3, 1]
         """
-        return new_list(_unique(list(self.v)))
+        return new_list(_unique(self.v.copy()))
 
     @needs("r")
     def flatten(self: Any) -> Any:
@@ -454,7 +454,7 @@ def _shapes(runtime: Runtime) -> dict[str, Callable[..., Any]]:
 
         > [[1, 2], [3, [4]], 5].flatten() == [1, 2, 3, [4], 5]
         """
-        raw = list(self.v)
+        raw = self.v.copy()
         # A List that holds one long List many times is a bomb: the length is known before anything is copied.
         limits.check_items("List", sum([len(x.v) if is_list(x) else 1 for x in raw]))
         return new_list(list(chain.from_iterable([x.v if is_list(x) else (x,) for x in raw])))
@@ -478,7 +478,7 @@ def _shapes(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         step = cut(need_count("List.chunks", size))
         if not step:
             fail("ValueError", "List.chunks needs a size of at least 1")
-        raw = list(self.v)
+        raw = self.v.copy()
         limits.check_objects("the chunks of a List", len(raw) // step)
         return new_list([new_list(raw[n : n + step]) for n in range(0, len(raw), step)])
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from holdfast.vm import limits
-from holdfast.vm.methods.arguments import check_hashes, keys_of, needs, table
+from holdfast.vm.methods.arguments import keys_of, needs, table
 from holdfast.vm.ops import check_key
 from holdfast.vm.runtime import Runtime
 
@@ -132,7 +132,6 @@ def _writers(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         > s == Set([1, 2, 3])
         """
         new = dict(keys_of("Set.update", other))
-        check_hashes("Set.update", new)
         limits.check_items("Set", len(self.v) + len(new))
         if self._t is not heap.token:
             heap.barrier(self)
@@ -180,7 +179,6 @@ def _results(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         > Set([1]).union([2]) == Set([1, 2])
         """
         theirs = keys_of("Set.union", other)
-        check_hashes("Set.union", theirs)
         limits.check_items("Set", len(self.v) + len(theirs))
         result = dict(self.v)
         result.update(theirs)

@@ -1,0 +1,76 @@
+"""What the heap asks of the machine above it: classes, names, functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from holdfast.vm.codec import DamagedRecord, UnstorableValue
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FunctionType
+
+    from holdfast.vm.objects import Obj
+
+
+class FunctionParts:
+    """What the record of a function holds: the hash of its source, which function of that it is, its module's name,
+    and what it captured."""
+
+    __slots__ = ("captured", "index", "module", "source")
+
+    def __init__(self, source: bytes, index: int, module: str, captured: Sequence[Any]) -> None:
+        self.source = source
+        self.index = index
+        self.module = module
+        self.captured = captured
+
+
+class Machine(Protocol):
+    """What the heap asks of the machine above it."""
+
+    def find_class(self, number: int) -> type[Obj] | None:
+        """The live class with the number, or None when the world has none."""
+
+    def name_of(self, value: Any) -> tuple[str, str] | None:
+        """Module and name of a value that is stored by name (a class, a top-level function), or None."""
+
+    def named(self, module: str, name: str) -> Any:
+        """What a stored name stands for now."""
+
+    def function_parts(self, function: FunctionType) -> FunctionParts:
+        """What to write for a function that is not stored by name."""
+
+    def make_function(self, parts: FunctionParts) -> FunctionType:
+        """The function again; the captured values are in the same order."""
+
+    def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> dict[str, Any]:
+        """Slots of the class and their values, from a record of another schema; ``_x`` may be among them."""
+
+
+class BareMachine:
+    """A machine without code: for tools that read a world without running anything, and for tests."""
+
+    def find_class(self, number: int) -> type[Obj] | None:
+        """None: it has no classes."""
+        return None
+
+    def name_of(self, value: Any) -> tuple[str, str] | None:
+        """None: it knows no names."""
+        return None
+
+    def named(self, module: str, name: str) -> Any:
+        """Nothing has a name."""
+        raise DamagedRecord(f"{module}.{name}", "nothing has this name")
+
+    def function_parts(self, function: FunctionType) -> FunctionParts:
+        """Refused: there are no functions."""
+        raise UnstorableValue(f"no record can hold the host function {function.__name__}")
+
+    def make_function(self, parts: FunctionParts) -> FunctionType:
+        """Refused: there are no functions."""
+        raise DamagedRecord(parts.module, "functions need a machine")
+
+    def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> dict[str, Any]:
+        """Refused: it knows one layout."""
+        raise DamagedRecord(cls._name, f"schema {schema} of the class is not known")

@@ -1,0 +1,110 @@
+"""Memory: which loaded objects are made ghosts again, so that what a world keeps in memory stays below a limit.
+
+Only what is clean is evicted, never while a checkpoint is open (what that has encoded is not on disk before its last
+batch), never what an ``atomic`` may have to restore, and never an object whose raw container a frame holds.  A ghost
+that nobody refers to goes away by itself, so evicting an object frees what only it referred to.
+"""
+
+from __future__ import annotations
+
+from sys import getrefcount, getsizeof
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, cast
+
+from holdfast.vm.objects import Obj
+from holdfast.vm.pieces import PieceBase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from holdfast.vm.heap import Heap
+
+SHELL_BYTES = 240
+"""What a ghost costs: the object, its id, its weak reference and their entry in the table."""
+LIVE_BYTES = 48
+ENTRY_BYTES = 50
+"""What an element of a raw container refers to, about."""
+EVICT_TO = 0.75
+"""How far below the limit an eviction goes, as a share of it: so that the next one is some way off."""
+SWEEP_STEP = 500
+"""Objects looked at between two yields of a sweep: about 0.5 ms."""
+
+
+def sweep(heap: Heap, target: int | None = None) -> Iterator[None]:
+    """Forget the dead, measure the living and, where they are above the target (by default a part of the limit),
+    make ghosts of clean objects, the longest in memory first.  Runs in steps, between which guests may run."""
+    if target is None:
+        target = int((heap.memory_limit or 0) * EVICT_TO)
+    used, entries = 0, list(heap.table)
+    for place, oid in enumerate(entries):
+        if place % SWEEP_STEP == SWEEP_STEP - 1:
+            yield
+        obj = heap.loaded(oid)
+        if obj is None:
+            heap.table.pop(oid, None)
+            continue
+        used += size_of(heap, obj)
+        del obj
+    heap.memory_used = used
+    for place, oid in enumerate(entries):
+        if heap.memory_used <= target:
+            return
+        if place % SWEEP_STEP == SWEEP_STEP - 1:
+            yield
+        obj = heap.loaded(oid)
+        if isinstance(obj, Obj):
+            evict(heap, obj)
+        del obj
+
+
+def evict(heap: Heap, obj: Obj) -> bool:
+    """Make a ghost of a clean object; says whether that could be done."""
+    cls = type(obj)
+    oid = obj._i
+    if cls is cls._ghost or not oid or oid in heap.dirty:
+        return False
+    if heap.open is not None:  # what it has encoded is not on disk before its last batch
+        return False
+    if any(id(obj) in level for level in heap.levels):
+        return False
+    size = size_of(heap, obj)
+    layout = heap.layouts[cls]
+    if layout.collection:
+        container = cast(Any, obj).v
+        if getrefcount(container) > 3:  # the slot, this variable, the call: else a frame holds it
+            if isinstance(container, PieceBase):
+                container.trim()
+                heap.memory_used -= size - size_of(heap, obj)
+            return False
+        del container
+    obj.__class__ = cls._ghost
+    obj._t = heap
+    for name in layout.names:
+        obj_slot = cls.__dict__.get(name) or getattr(cls, name)
+        try:
+            obj_slot.__delete__(obj)
+        except AttributeError:
+            continue  # the slot held nothing
+    try:
+        del obj._x
+    except AttributeError:
+        pass
+    heap.memory_used -= size - SHELL_BYTES
+    return True
+
+
+def size_of(heap: Heap, obj: Any) -> int:
+    """Estimate of the bytes that an object of the table keeps in memory."""
+    cls = type(obj)
+    if cls is FunctionType or cls is cls._ghost:
+        return SHELL_BYTES
+    layout = heap.layouts[cls]
+    size = SHELL_BYTES + LIVE_BYTES
+    if layout.collection:
+        container = obj.v
+        if isinstance(container, PieceBase):
+            return size + container.size_in_memory()
+        return size + getsizeof(container) + ENTRY_BYTES * len(container)
+    for value in heap.state(obj, layout)[4:]:
+        size += 8 if isinstance(value, Obj) else getsizeof(value)
+    return size
