@@ -56,9 +56,14 @@ class _Builder:
 
 
 def constructor(
-    name: str, class_global: str, fields: list[ConstructorField], init: ir.Function | None, index: int
+    name: str,
+    class_global: str,
+    fields: list[ConstructorField],
+    init: ir.Function | None,
+    index: int,
+    blank: tuple[str, ...] = (),
 ) -> ir.Function:
-    """The IR of a class's constructor.
+    """The IR of a class's constructor.  ``blank`` are slots that are no fields (an error's place and trace): nil.
 
     Defaults are evaluated before the object is made, so that it is complete when a checkpoint can first see it.
     Without ``init`` the parameters are the fields, in order, those of base classes first.
@@ -90,6 +95,8 @@ def constructor(
     build.op("alloc", me, (), class_global)
     for field, value in zip(fields, values, strict=True):
         build.op("setfield", None, (me, value), field.name)
+    for slot in blank:
+        build.op("setfield", None, (me, ir.Const(None)), slot)
     before = len(ir.walk(build.nodes))
     if init is not None:
         parameters = init.parameters[1:]

@@ -63,6 +63,7 @@ CODES: dict[str, str] = {
     "E0114": "name is used before it is set",
     "E0115": "module used as a value",
     "E0116": "no such class or kind",
+    "E0117": "classes extend each other in a circle",
     "E0118": "super used as a value",
     "E0119": "definition inside a block",
     "E0120": "arguments in the wrong order",

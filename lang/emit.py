@@ -24,6 +24,8 @@ from holdfast.lang.infer import ANY, NUMBERS
 FUSED_MAX = 400
 """Characters of an expression; longer ones are cut by a temporary, since CPython compiles by recursion."""
 TEXT_MAX = 64 * 1024 * 1024
+SMALL = (1 << 30) - 1
+"""The largest Int of one digit, as CPython keeps them."""
 INLINE_JOIN_MAX = 4
 """Parts of an interpolation that are joined before the size is tested; each is within the limit."""
 TEXT_INLINE = {"starts_with": "startswith", "ends_with": "endswith"}
@@ -109,6 +111,7 @@ class Emitter:
         self.current: set[str] = set()
         """Locals whose object has passed the barrier since the last point where a checkpoint may begin."""
         self.uses = count_uses(function.body)
+        self.handles = any(isinstance(node, ir.Try) for node in ir.walk(function.body))
         self.here = 0
         """The instruction that is being emitted."""
         self.returned: str | None = None
@@ -264,21 +267,41 @@ class Emitter:
             return
         texts, first = self.take(op.args, op.n)
         self.flush()
+        name = self.unseen(op)
+        self.line(f"{name} = {template.format(*texts)}", first)
+        # Comparing with a small Int is fastest: it decides for most products.
+        self.line(f"if not (-{SMALL} < {name} < {SMALL} or -1e18 < {name} < 1e18): _product({name})", first)
+        self.settle(op, name, first)
+
+    def unseen(self, op: ir.Op) -> str:
+        """Where a result waits until its size has been tested: a handler must not find it in a variable."""
         assert op.dst is not None
-        self.assign(op.dst, template.format(*texts), first)
-        # One side suffices: of two huge factors with different signs the next product is tested.
-        self.line(f"if {op.dst} > 1e18: {op.dst} = _product({op.dst})", first)
+        return op.dst if op.dst.startswith("t") or not self.handles else "_r"
+
+    def settle(self, op: ir.Op, name: str, n: int) -> None:
+        """The tested result goes where it belongs."""
+        assert op.dst is not None
+        self.current.discard(op.dst)
+        if name != op.dst:
+            self.assign(op.dst, name, n)
 
     def concat(self, op: ir.Op, left: str, right: str) -> None:
         """Text + Text, kept in CPython's in-place form; the size is tested."""
-        if left != "text" or right != "text":
-            # A wrong kind on one side raises TypeError: "a" + 1.
-            pass
-        texts, first = self.take(op.args, op.n)
+        # A wrong kind on one side raises TypeError: "a" + 1.
+        texts, first = self.take(op.args, op.n, frozenset((1,)) if self.handles else frozenset())
         self.flush()
-        assert op.dst is not None
-        self.assign(op.dst, "{} + {}".format(*texts), first)
-        self.line(f"if _len({op.dst}) > {TEXT_MAX}: _too_long({op.dst})", first)
+        self.join_two(op, *texts, first)
+
+    def join_two(self, op: ir.Op, a: str, b: str, n: int) -> None:
+        """The sum of two Texts.  ``s = s + t`` stays in one variable, since CPython then extends s in place."""
+        name = self.unseen(op)
+        if name == "_r" and a == op.dst != b:
+            self.assign(a, f"{a} + {b}", n)
+            self.line(f"if _len({a}) > {TEXT_MAX}: _r = {a}; {a} = _without({a}, {b}); _too_long(_r)", n)
+            return
+        self.line(f"{name} = {a} + {b}", n)
+        self.line(f"if _len({name}) > {TEXT_MAX}: _too_long({name})", n)
+        self.settle(op, name, n)
 
     def arithmetic_tested(self, op: ir.Op, left: str, right: str) -> None:
         """With tests, or by the generic operator."""
@@ -291,8 +314,7 @@ class Emitter:
         assert op.dst is not None
         self.line(f"if type({a}) is str and type({b}) is str:", first)
         self.depth += 1
-        self.assign(op.dst, f"{a} + {b}", first)
-        self.line(f"if _len({op.dst}) > {TEXT_MAX}: _too_long({op.dst})", first)
+        self.join_two(op, a, b, first)
         self.depth -= 1
         self.line(f"else: {op.dst} = o_add({a}, {b})", first)
 
@@ -346,9 +368,9 @@ class Emitter:
     def op_in(self, op: ir.Op) -> None:
         """Membership: hashing and equality of what can stand in a collection run no guest code."""
         if self.speculative(op.n) and self.kind(op.n, 1) not in ("text", "range", "bytes"):
-            self.simple(op, "{0} in {1}.v" if op.op == "in" else "{0} not in {1}.v")
+            self.simple(op, "{0} in {1}.k" if op.op == "in" else "{0} not in {1}.k")
         elif not self.tested and op.n not in self.hopeless and self.kind(op.n, 1) in (ANY, "text"):
-            template = "{0} %s ({1} if type({1}) is str else {1}.v)"
+            template = "{0} %s ({1} if type({1}) is str else {1}.k)"
             self.simple(op, template % ("in" if op.op == "in" else "not in"), frozenset((1,)))
         else:
             self.helper(op, "o_" + op.op)
@@ -400,9 +422,9 @@ class Emitter:
         if kind in ("text", "bytes", "range") and self.kind(op.n, 1) == "int" and not self.tested:
             self.simple(op, "{0}[{1}]")
         elif self.speculative(op.n) and kind not in ("text", "bytes", "range"):
-            self.simple(op, "{0}.v[{1}]")
+            self.simple(op, "{0}.e[{1}]")
         elif not self.tested and op.n not in self.hopeless and kind in (ANY, "text"):
-            self.simple(op, "({0} if type({0}) is str else {0}.v)[{1}]", frozenset((0,)))
+            self.simple(op, "({0} if type({0}) is str else {0}.e)[{1}]", frozenset((0,)))
         else:
             self.helper(op, "o_index")
 
@@ -425,9 +447,10 @@ class Emitter:
             self.value(op, f"_join({parts})", first, "text")
             return
         self.flush()
-        assert op.dst is not None
-        self.assign(op.dst, f"''.join({parts})", first)
-        self.line(f"if _len({op.dst}) > {TEXT_MAX}: _too_long({op.dst})", first)
+        name = self.unseen(op)
+        self.line(f"{name} = ''.join({parts})", first)
+        self.line(f"if _len({name}) > {TEXT_MAX}: _too_long({name})", first)
+        self.settle(op, name, first)
 
     def op_global(self, op: ir.Op) -> None:
         """A definition, or the root."""
@@ -489,7 +512,7 @@ class Emitter:
             self.line(f"o_setindex({', '.join(texts)})", first)
             return
         self.barrier(texts[0], first)
-        self.line(f"{texts[0]}.v[{texts[1]}] = {texts[2]}", first)
+        self.line(f"{texts[0]}.e[{texts[1]}] = {texts[2]}", first)
 
     def op_setbox(self, op: ir.Op) -> None:
         """A captured variable."""
@@ -793,7 +816,7 @@ def literal(value: Any) -> str:
     if type(value) is int and value.bit_length() > 64:
         return f"({hex(value)})"
     text = repr(value)
-    return f"({text})" if text.startswith("-") else text
+    return f"({text})" if type(value) is int or text.startswith("-") else text  # 5.x would be a number to Python
 
 
 def count_uses(nodes: list[ir.Node]) -> dict[str, tuple[int, int]]:

@@ -315,9 +315,11 @@ class _Builder:
 
     def _comment(self, at: int) -> None:
         """Put a comment where it belongs: a line of its own, the end of a line, or between two tokens."""
-        _, start, end = self.pieces[at]
+        kind, start, end = self.pieces[at]
         level = self.levels[-1]
         text = "\n".join(line.rstrip() for line in self.text[start:end].split("\n"))
+        if kind == "COMMENT" and text.startswith("///") and not text.startswith("////"):
+            text = text[1:]  # it is no doc comment where it stands, and must not become one elsewhere
         alone = self._gap(start) > 0 or self.end == 0
         following = self.following[at]
         to_line_end = following is None or "\n" in self.text[end : following[1]] or text.startswith("//")
@@ -331,7 +333,7 @@ class _Builder:
             level.current = None
             self._inline(text, start, False, False, dedent=False)
             level.fresh = True
-        elif not alone and level.entries:
+        elif not alone and level.entries and not level.entries[-1].ends_line():
             level.entries[-1].trailing.append(text)
             level.current = None
         elif not alone and to_line_end and level.group is not None and not level.group.open_comment:

@@ -60,6 +60,10 @@ class Entry:
     comment: bool = False
     definition: bool = False
 
+    def ends_line(self) -> bool:
+        """Whether a comment stands at its end after which nothing can follow on the line."""
+        return bool(self.trailing) and self.trailing[-1].startswith("//")
+
 
 @dataclass(slots=True)
 class Group:
@@ -183,7 +187,7 @@ class Printer:
                 self._write(comma)
             multi_line = any("\n" in part for part in self.parts[start + 1 :])
             for comment in entry.trailing:
-                self._write("  " + comment)
+                self._write(_comment_gap(comment) + comment)
             after_definition = spread and entry.definition and multi_line
             if after_definition and first_of_run > top and not self.parts[first_of_run].startswith("\n\n"):
                 self.parts[first_of_run] = "\n" + self.parts[first_of_run]
@@ -204,7 +208,7 @@ class Printer:
                 dedent = isinstance(item, Atom) and item.dedent
                 self._newline(indent + (0 if dedent else INDENT if text in (".", "?.") else hang))
             elif item.space and at > 0:
-                self._write("  " if isinstance(item, Atom) and item.break_after else " ")
+                self._write(_comment_gap(item.text) if isinstance(item, Atom) else " ")
             comment_ended = isinstance(item, Atom) and item.break_after
             if isinstance(item, Atom):
                 self._write(item.text)
@@ -247,7 +251,7 @@ class Printer:
         indent = self.line_indent
         self._write(group.opener)
         if group.open_comment:
-            self._write("  " + group.open_comment)
+            self._write(_comment_gap(group.open_comment) + group.open_comment)
         self.entries(group.entries, indent + INDENT, group.style, spread=group.spread)
         self._newline(indent)
         self._write(group.closer)
@@ -270,6 +274,11 @@ class Printer:
         self._items(last, len(group.closer) + after)
         self._write(group.closer)
         return True
+
+
+def _comment_gap(text: str) -> str:
+    """The space before a token or comment at the end of a line."""
+    return "  " if text.startswith("//") else " "
 
 
 def _breaks(item: Item) -> int | None:

@@ -94,6 +94,10 @@ class ExprLowerer:
         self.add(ir.Op(0, op, dst, tuple(args), data), span)
         return dst or ""
 
+    def fetched(self, value: ir.Operand) -> ir.Operand:
+        """A local with the value: Python warns of literals that are called or compared by identity."""
+        return self.emit("move", self.temp(), (value,)) if isinstance(value, ir.Const) else value
+
     def move(self, dst: str, value: ir.Operand) -> None:
         """dst = value, unless that is nothing to do."""
         if dst != value:
@@ -194,7 +198,9 @@ class ExprLowerer:
         operand = self.expr(node.operand)
         if isinstance(operand, ir.Const) and node.op == "-" and type(operand.value) in (int, float):
             return ir.Const(-operand.value)
-        return self.emit("neg" if node.op == "-" else "not", self.temp(), (operand,), span=node.span)
+        if node.op == "not":
+            return self.emit("not", self.temp(), (self.fetched(operand),), span=node.span)
+        return self.emit("neg", self.temp(), (operand,), span=node.span)
 
     def binary(self, node: t.Binary) -> ir.Operand:
         """A left-deep chain is lowered in a loop, as it may be long."""
@@ -209,6 +215,8 @@ class ExprLowerer:
             position = len(self.out)
             right = self.expr(link.right)
             (left,) = self.protect((left,), position)
+            if isinstance(right, ir.Const):
+                left = self.fetched(left)
             left = self.emit(self.BINARY[link.op], self.temp(), (left, right), span=link.span)
         return left
 
@@ -296,7 +304,7 @@ class ExprLowerer:
     def optional(self, value: ir.Operand, node: t.Field | t.Index) -> None:
         """Leave the chain's region when the value is nil."""
         if node.optional:
-            nil = self.emit("isnil", self.temp(), (value,))
+            nil = self.emit("isnil", self.temp(), (self.fetched(value),))
             self.add(ir.If(0, nil, [self.note(ir.Break(0), node.span)], []), node.span)
 
     def link(self, node: t.Field | t.Index | t.Call) -> ir.Operand:
@@ -330,7 +338,9 @@ class ExprLowerer:
         """What is called: the operation, its first operands, and the target for ``data``."""
         function = node.function
         if isinstance(function, t.Field) and isinstance(function.object, t.Super):
-            return "calls", ["v_self"], (function.class_name, function.name)
+            variable = function.object.variable
+            assert variable is not None
+            return "calls", [self.local(variable)], (function.class_name, function.name)
         if isinstance(function, t.Field) and function.member is not None:
             return "callg", [], function.member.py
         if isinstance(function, t.Field):
@@ -342,7 +352,7 @@ class ExprLowerer:
             variable = function.variable
             if variable.kind in (Kind.GLOBAL, Kind.BUILTIN) and not variable.constant:
                 return "callg", [], variable.py
-        return "call", [self.head(function)], None
+        return "call", [self.fetched(self.head(function))], None
 
     def call(self, node: t.Call) -> ir.Operand:
         """A call of any kind."""

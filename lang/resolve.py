@@ -197,6 +197,7 @@ class Definitions:
                 self.bodies.statement(statement)
         for statement in definitions:
             self.define(statement)
+        self.refuse_circles([d for d in definitions if isinstance(d, t.ClassDef)])
         closures = self.closures([d for d in definitions if isinstance(d, t.FunctionDef)])
         for statement in definitions:
             if isinstance(statement, t.TestDef):
@@ -357,6 +358,23 @@ class Definitions:
             if member.default is not None:
                 self.bodies.default(member, statement)
         r.class_def = None
+
+    def refuse_circles(self, classes: list[t.ClassDef]) -> None:
+        """A class must not be a base of itself, over others perhaps; each circle is reported once, at its first class."""
+        by_variable = {c.variable: c for c in classes}
+        done: set[t.ClassDef] = set()
+        for first in classes:
+            chain: list[t.ClassDef] = []
+            current: t.ClassDef | None = first
+            while current is not None and current not in done:
+                done.add(current)
+                chain.append(current)
+                current = by_variable.get(current.base.variable) if current.base is not None else None
+            if current is not None and current in chain:
+                names = " → ".join(c.name for c in [*chain[chain.index(current) :], current])
+                assert current.base is not None
+                span = current.base.span
+                self.r.error("E0117", f"classes extend each other in a circle: {names}", span, "a base class comes first")
 
     def closures(self, definitions: list[t.FunctionDef]) -> list[t.FunctionDef]:
         """The fixpoint: which top-level functions must be closures of main."""

@@ -174,7 +174,7 @@ class Walker:
         r = self.r
         function = node.function
         if isinstance(function, t.Field) and isinstance(function.object, t.Super):
-            self.super_call(function)
+            self.super_call(function, function.object)
         else:
             self.expr(function)
         seen: set[str] = set()
@@ -193,7 +193,7 @@ class Walker:
             else:
                 seen.add(argument.name)
 
-    def super_call(self, node: t.Field) -> None:
+    def super_call(self, node: t.Field, base: t.Super) -> None:
         """``super.m(…)`` needs a class that extends another."""
         r = self.r
         if r.class_def is None or r.scope.find("self") is None:
@@ -207,7 +207,7 @@ class Walker:
             )
         else:
             node.class_name = r.class_def.variable.py if r.class_def.variable else None
-            r.lookup("self", node.span)
+            base.variable = r.lookup("self", node.span)
 
     def super_(self, node: t.Super) -> None:
         """``super`` alone is no value."""

@@ -164,6 +164,10 @@ class Call(Expr):
 class Super(Expr):
     """``super``; only ever the object of a Field that is called."""
 
+    # annotations
+    variable: Variable | None = None
+    """``self``, which the method is called with."""
+
 
 @dataclass(slots=True, eq=False)
 class Spawn(Expr):

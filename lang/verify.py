@@ -18,7 +18,7 @@ from holdfast.lang import ir
 
 HELPERS = frozenset(
     "_link _T _U _HOST _State _Field _Function _List _Map _Set _Box _poll _safepoint _dirty _deopt _enter _caught _unwind "
-    "_check _lookup _method _throw _rethrow _assertion _catchable _product _repeat _required _too_long _len _text _join _inrange "
+    "_check _lookup _method _throw _rethrow _assertion _catchable _product _repeat _required _too_long _without _len _text _join _inrange "
     "_iter1 _iter2 _pairgone _pairkey _pairvalue _getbox _getfield_or_nil _index_or_nil _map _spawn _atomic_begin "
     "_atomic_commit _atomic_abort _behalf_begin _behalf_end "
     "o_add o_sub o_mul o_div o_fdiv o_mod o_pow o_neg o_lt o_le o_gt o_ge o_in o_notin o_index o_setindex o_slice "
@@ -28,7 +28,7 @@ HELPERS = frozenset(
 """Globals of the machine that generated code may name.  No guest name lacks a prefix, so none can shadow them."""
 
 SCRATCH = frozenset("_d _s _x _r _n _m pc f r maker".split())
-ATTRIBUTES = frozenset("v _t _i append fn values function join startswith endswith".split())
+ATTRIBUTES = frozenset("v e k _t _i append fn values function join startswith endswith".split())
 _PREFIXED = re.compile(r"(?:f|m)_[A-Za-z_][A-Za-z0-9_]*\Z")
 _LOCAL = re.compile(r"(?:b?[vk][0-9]*_[A-Za-z_][A-Za-z0-9_]*|i?t[0-9]+)\Z")
 _GLOBAL = re.compile(r"[^\x00-\x1f]*:[^\x00-\x1f]*\Z")

@@ -18,7 +18,7 @@ from typing import Any
 
 from holdfast.vm import ids
 from holdfast.vm.limits import TEXT_LENGTH
-from holdfast.vm.objects import NEW, Obj, fail, kind_name, seal
+from holdfast.vm.objects import NEW, Capability, Obj, fail, kind_name, seal
 
 READ_MAX = TEXT_LENGTH
 CHUNK = 1 << 20
@@ -28,7 +28,7 @@ PATH_PARTS_MAX = 64
 
 
 @seal
-class Dir(Obj):
+class Dir(Capability):
     """A host folder; ``rights`` is ``r`` or ``rw``."""
 
     __slots__ = ("f_rights", "fd")
@@ -40,7 +40,7 @@ class Dir(Obj):
 
 
 @seal
-class Reader(Obj):
+class Reader(Capability):
     """An open host file, read in chunks."""
 
     __slots__ = ("decoder", "f_done", "f_size", "file")

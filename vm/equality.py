@@ -17,7 +17,7 @@ LIST, MAP, SET = 1, 2, 3
 def equal(left: Any, right: Any) -> bool:
     """``left == right`` of Hold.  Immutables and collections by content, everything else by identity."""
     stack: list[tuple[Any, Any]] = [(left, right)]
-    assumed: set[tuple[int, int]] = set()
+    assumed: dict[tuple[int, int], tuple[Any, Any]] = {}  # with the objects: an id may be reused when one dies
     while stack:
         a, b = stack.pop()
         kind = getattr(type(a), "_k", 0)
@@ -33,7 +33,7 @@ def equal(left: Any, right: Any) -> bool:
         x, y = a.v, b.v
         if len(x) != len(y):
             return False
-        assumed.add((id(a), id(b)))
+        assumed[id(a), id(b)] = (a, b)
         if kind == LIST:
             stack.extend(zip(x, y, strict=True))
             continue

@@ -108,6 +108,7 @@ class Heap:
         self.memory_limit = memory_limit
         self.memory_used = 0
         """Estimate of the bytes of all objects with ids; too high by what died since the last sweep."""
+        self.sweep_above = 0
         self.collections = Collections()
         self.globals: dict[str, Any] = {}
         self.table: dict[int, weakref.ref[Any]] = {}
@@ -367,7 +368,10 @@ class Heap:
         else:
             if type(schema) is not int:
                 raise DamagedRecord(key_name(key), "a schema that is no number")
-            found = self.machine.upgrade(cls, schema, fields, more)
+            try:
+                found = self.machine.upgrade(cls, schema, fields, more)
+            except DamagedRecord as error:
+                raise DamagedRecord(key_name(key), error.reason) from None
         obj.__class__ = cls
         for name, value in found.items():
             if value is not ABSENT:
@@ -527,7 +531,8 @@ class Heap:
     @property
     def over_limit(self) -> bool:
         """True when :meth:`sweep` should be run."""
-        return self.memory_limit is not None and self.memory_used > self.memory_limit
+        limit = self.memory_limit
+        return limit is not None and self.memory_used > limit and self.memory_used > self.sweep_above
 
     def sweep(self, target: int | None = None) -> Iterator[None]:
         """Bring the memory that objects take below the target; see :func:`holdfast.vm.memory.sweep`."""

@@ -50,7 +50,7 @@ class Helpers:
             "_check": check_call, "_lookup": self.lookup, "_method": self.method, "_len": len,
             "_inrange": inrange, "_iter1": self.iterate, "_iter2": self.iterate_pairs, "_pairgone": pair_gone,
             "_pairkey": pair_key, "_pairvalue": pair_value, "_getbox": get_box,
-            "_getfield_or_nil": self.getfield_or_nil, "_index_or_nil": self.index_or_nil, "_map": self.make_map,
+            "_without": without, "_getfield_or_nil": self.getfield_or_nil, "_index_or_nil": self.index_or_nil, "_map": self.make_map,
             "o_getfield": self.getfield, "o_setfield": self.setfield,
             "type": type, "isinstance": isinstance, "range": range, "iter": iter, "list": list, "int": int,
             "float": float, "str": str, "bytes": bytes, "bool": bool, "Exception": Exception,
@@ -280,6 +280,11 @@ def get_box(box: Box, name: str) -> Any:
     if value is UNSET:
         fail("NameError", f"'{name}' is used before it is set")
     return value
+
+
+def without(joined: str, end: str) -> str:
+    """A Text as it was before ``end`` was added, to undo a sum that has become too long."""
+    return joined[: len(joined) - len(end)]
 
 
 def pair_gone(container: Any, turn: Any) -> bool:

@@ -26,7 +26,8 @@ from holdfast.lang import ir
 from holdfast.lang.constructor import ConstructorField, constructor
 from holdfast.lang.lower import ClassSpec
 from holdfast.vm.code import CodeTable, Proto, UnitCode
-from holdfast.vm.objects import ERRORS, Obj, fail, make_class, register_name
+from holdfast.vm.objects import ERRORS, Capability, Error, Module, Obj, fail, make_class, register_name
+from holdfast.vm.threads import Thread
 
 
 @dataclass(slots=True, eq=False)
@@ -63,6 +64,8 @@ class Linker:
         self.on_class: Callable[[ClassInfo], None] = lambda info: None
         for name, cls in ERRORS.items():
             self.globals["C:" + name] = cls
+        for python in (Obj, Capability, Module, Thread):
+            self.globals["C:" + python._name] = python
 
     def prepare(self, unit: UnitCode) -> None:
         """Bind what the functions of any version of a file need that belongs to the version."""
@@ -112,8 +115,9 @@ class Linker:
         inherited = list(base.fields) if base is not None else []
         if base is None and spec.base is not None:
             inherited = [ConstructorField("message", False, "", None)]
-        names = {f.name for f in own}
-        fields = [f for f in inherited if f.name not in names] + own
+        again = {f.name: f for f in own}  # a field that is said again keeps its place
+        names = {f.name for f in inherited}
+        fields = [again.get(f.name, f) for f in inherited] + [f for f in own if f.name not in names]
         number = self.number_of(unit.unit.module, spec.name, spec.was)
         old = self.classes.get(spec.global_name) or self.by_number.get(number)
         taken = {slot[2:] for slot in base_class._slots}
@@ -188,7 +192,9 @@ class Linker:
         """The class as a value."""
         unit = info.init.unit if info.init is not None else info.unit
         init = info.init.function if info.init is not None else None
-        function = constructor(spec.name, spec.global_name, info.fields, init, -1 - info.number)
+        own = {f"f_{f.name}" for f in info.fields}
+        blank = [s[2:] for s in Error._slots if s not in own] if issubclass(info.python, Error) else []
+        function = constructor(spec.name, spec.global_name, info.fields, init, -1 - info.number, tuple(blank))
         proto = Proto(function, unit, self.table)
         self.table.protos[proto.key] = proto
         made = proto.instance()

@@ -14,13 +14,12 @@ reference to a deleted object in anything that lives.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from array import array
 from bisect import bisect_left
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from holdfast.vm import ids
+from holdfast.vm import ids, memory
 from holdfast.vm.codec import DamagedRecord, Pieces, Reference, bare_codec, check_values, key_name, pairs
 from holdfast.vm.heap import COMMIT_KEY, ROOT
 from holdfast.vm.store import Store, WorldDamaged, WorldMissing, object_key
@@ -309,6 +308,10 @@ def collect(heap: Heap, progress: Progress = _silent) -> Iterator[Report]:
     report = Report()
     if heap.seen is not None or heap.open is not None:
         raise RuntimeError("a collection cannot begin inside another one, or inside a checkpoint")
+    for _ in memory.forget_dead(heap):
+        yield report
+        if heap.seen is not None or heap.open is not None:
+            raise RuntimeError("a checkpoint or another collection began inside a collection's first slices")
     heap.seen = seen = list(heap.table)
     view = heap.store.snapshot()
     try:
@@ -413,21 +416,34 @@ def repair(path: str | Path) -> Repaired:
     Raises StoreError when something else is damaged: then only a backup helps.
     """
     path = Path(path)
-    last = 0
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-repair-") as folder:
-        copy = Path(folder) / "copy"
-        shutil.copytree(path, copy, ignore=shutil.ignore_patterns("LOCK", "LOG*", "*.socket"))
-        for_counting = Store(copy, create=False, recovery="skip")
-        try:
-            last = commit_number(for_counting)
-        finally:
-            for_counting.close()
+    last = max((number for log in path.glob("*.log") for number in _commits(log)), default=0)
     store = Store(path, create=False, recovery="cut")
     try:
         kept = commit_number(store)
+        store.compact_log()
     finally:
         store.close()
     return Repaired(kept, range(kept + 1, last + 1))
+
+
+def _commits(log: Path) -> Iterator[int]:
+    """Numbers of the commit records that can be found in a log file, whatever is around them: a key, the length of
+    the record as a variable-length integer, the record."""
+    data = log.read_bytes()
+    place = data.find(COMMIT_KEY)
+    while place >= 0:
+        start, length, shift = place + len(COMMIT_KEY), 0, 0
+        for byte in data[start : start + 5]:
+            start += 1
+            length |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        try:
+            yield int(bare_codec().unpack(COMMIT_KEY, data[start : start + length])[0])
+        except (DamagedRecord, IndexError, TypeError, ValueError):
+            pass  # this one is part of the damage, or lies across two blocks of the log
+        place = data.find(COMMIT_KEY, place + 1)
 
 
 def statistics(store: Store, progress: Progress = _silent) -> Iterator[Report]:

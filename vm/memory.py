@@ -31,30 +31,49 @@ SWEEP_STEP = 500
 
 
 def sweep(heap: Heap, target: int | None = None) -> Iterator[None]:
-    """Forget the dead, measure the living and, where they are above the target (by default a part of the limit),
-    make ghosts of clean objects, the longest in memory first.  Runs in steps, between which guests may run."""
+    """Forget the dead, measure the living and, where they are above the target (by default a part of the limit), make
+    ghosts of clean objects, the longest in memory first.  Runs in steps, between which guests may run."""
     if target is None:
         target = int((heap.memory_limit or 0) * EVICT_TO)
-    used, entries = 0, list(heap.table)
-    for place, oid in enumerate(entries):
-        if place % SWEEP_STEP == SWEEP_STEP - 1:
-            yield
-        obj = heap.loaded(oid)
-        if obj is None:
-            heap.table.pop(oid, None)
-            continue
-        used += size_of(heap, obj)
-        del obj
-    heap.memory_used = used
-    for place, oid in enumerate(entries):
+    yield from measure(heap)
+    if heap.memory_used <= target:
+        return
+    for place, oid in enumerate(list(heap.table)):
         if heap.memory_used <= target:
-            return
+            break
         if place % SWEEP_STEP == SWEEP_STEP - 1:
             yield
         obj = heap.loaded(oid)
         if isinstance(obj, Obj):
             evict(heap, obj)
         del obj
+    yield from measure(heap)  # ghosts that only an evicted object referred to have died meanwhile
+    # Where nothing more can be evicted, do not try again at once.
+    heap.sweep_above = int(heap.memory_used / EVICT_TO)
+
+
+def measure(heap: Heap) -> Iterator[None]:
+    """Set the estimate of the memory used to what lives now, in steps; takes what has died out of the table."""
+    used = 0
+    for place, oid in enumerate(list(heap.table)):
+        if place % SWEEP_STEP == SWEEP_STEP - 1:
+            yield
+        obj = heap.loaded(oid)
+        if obj is None:
+            heap.table.pop(oid, None)
+        else:
+            used += size_of(heap, obj)
+        del obj
+    heap.memory_used = used
+
+
+def forget_dead(heap: Heap) -> Iterator[None]:
+    """Take what has died out of the table, in steps."""
+    for place, oid in enumerate(list(heap.table)):
+        if heap.loaded(oid) is None:
+            heap.table.pop(oid, None)
+        if place % (SWEEP_STEP * 10) == 0:
+            yield
 
 
 def evict(heap: Heap, obj: Obj) -> bool:

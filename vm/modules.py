@@ -166,7 +166,11 @@ class Modules:
         if name in self.loading:
             circle = " → ".join([*self.loading[self.loading.index(name) :], name])
             self.refuse("E0124", f"imports go in a circle: {circle}", span, "move what both need into a third", source)
-        text = self.world.library.text(name) if is_library(name) else self.loader(name)
+        try:
+            text = self.world.library.text(name) if is_library(name) else self.loader(name)
+        except OSError as error:
+            why = (error.strerror or "the host refuses it").lower()
+            self.refuse("E0123", f"the module '{path}' cannot be read: {why}", span, "it must be a file", source)
         if text is not None:
             unit = self.add(text, name, name, "module")
         else:

@@ -133,6 +133,31 @@ class SetBase(Obj):
     __hash__ = None  # type: ignore[assignment]
 
 
+# Other names of the same slot, which generated code uses where only some kinds will do: ``x.e[i]`` fails for a Set, and
+# ``y in x.k`` for a List (its items would be compared by CPython, without the limits of ``in``).
+for _cls, _name in ((ListBase, "e"), (MapBase, "e"), (MapBase, "k"), (SetBase, "k")):
+    setattr(_cls, _name, _cls.__dict__["v"])
+
+
+class Capability(Obj):
+    """Base of what is a capability by its kind: devices."""
+
+    __slots__ = ()
+    _name = "Capability"
+
+
+class Module(Obj):
+    """Base of modules as values."""
+
+    __slots__ = ()
+    _name = "Module"
+
+
+def world_class(base: type[Obj]) -> Any:
+    """A subclass of a machine class for one world: methods that are set on it belong to that world alone."""
+    return seal(type(base._name, (base,), {"__slots__": (), "__module__": "hold"}))
+
+
 class Collections:
     """The classes List, Map and Set of one world.
 

@@ -540,7 +540,7 @@ def operators(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         if type(value) in (str, bytes, range):
             return value[start:stop]
         if isinstance(value, MapBase):
-            fail("TypeError", "a Map has no slices: its keys are in no order of their own")
+            return index(value, make_range(low, high, closed))  # a Range is a key like any immutable
         _no_items(value)
 
     def set_index_any(value: Any, at: Any, item: Any) -> None:

@@ -152,7 +152,7 @@ class PieceList(PieceBase, MutableSequence[Any]):
         for page in range(made.pages_stored):
             place = made.prefix + b"d" + _pack_page(page)
             record = heap.store.get(place)
-            flat = heap.codec.unpack(place, record) if record is not None else []
+            flat = heap.codec.unpack(place, record) if record is not None else [0]
             if len(flat) % 2 or any(type(part) is not int or part < 1 for part in flat):
                 raise DamagedRecord(ids.kid(oid), f"page {page} of its pieces is not one")
             made.chunks.extend(Chunk(n, length, None, None) for n, length in zip(flat[::2], flat[1::2], strict=True))

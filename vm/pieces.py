@@ -193,8 +193,10 @@ class MapChanges(PieceChanges):
 
     __slots__ = ("_places", "base", "bulk", "cleared", "container", "count", "entries", "fresh", "next")
 
-    def __init__(self, container: PieceMap, base: int, *, cleared: bool = False) -> None:
-        self.container = container
+    container: PieceMap
+    """Whose changes they are; set when a checkpoint takes them (before, it would make a cycle that lives on)."""
+
+    def __init__(self, base: int, *, cleared: bool = False) -> None:
         self.base = base
         """Sequence numbers from here on are new in these changes."""
         self.entries: dict[Any, Entry] = {}
@@ -281,7 +283,7 @@ class PieceMap(PieceBase, dict[Any, Any]):
         self.prefix = b"P" + _pack_id(oid)
         self.count = count
         self.next = following
-        self.changes = MapChanges(self, following)
+        self.changes = MapChanges(following)
         self.frozen: MapChanges | None = None
         self.levels: list[MapLevel] = []
 
@@ -478,7 +480,7 @@ class PieceMap(PieceBase, dict[Any, Any]):
     def clear(self) -> None:
         if self.levels and self.levels[-1].whole is None:
             self.levels[-1].whole = self.changes
-        self.changes = MapChanges(self, self.next, cleared=True)
+        self.changes = MapChanges(self.next, cleared=True)
         self.count = 0
         dict.clear(self)
 
@@ -521,8 +523,9 @@ class PieceMap(PieceBase, dict[Any, Any]):
     def freeze(self) -> MapChanges:
         taken = self.changes
         taken.count, taken.next = self.count, self.next
+        taken.container = self
         self.frozen = taken
-        self.changes = MapChanges(self, self.next)
+        self.changes = MapChanges(self.next)
         return taken
 
     def keep_cached(self, key: Any, value: Any) -> None:

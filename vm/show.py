@@ -316,11 +316,18 @@ FLAT, LINES, FILL = range(3)
 """How a collection is laid out: on one line, a line for each entry, or (scalars of a List or Set) full lines."""
 
 
-def pretty(value: Any, width: int = 80) -> str:
+def pretty(
+    value: Any,
+    width: int = 80,
+    *,
+    items: int = limits.SHOW_ITEMS,
+    depth: int = limits.SHOW_DEPTH,
+    characters: int = limits.SHOW_CHARACTERS,
+) -> str:
     """The value for the REPL: on one line where it fits, else in lines of about the width."""
     if type(value) is str:
-        return quote(value)
-    parts = pieces(value)
+        return quote(value) if len(value) <= characters else quote(value[:characters]) + ELLIPSIS
+    parts = pieces(value, items=items, depth=depth, characters=characters)
     plans = _plans(parts)
     out: list[str] = []
     column = 0

@@ -48,9 +48,8 @@ object_key: Callable[[int], bytes] = partial(struct.Struct(">cQ").pack, b"O")
 """The key of an object's record."""
 
 Durability = Literal["power", "process"]
-Recovery = Literal["refuse", "cut", "skip"]
-"""What to do when the log is damaged in the middle: refuse to open; drop all that follows; drop the damaged part
-only, which leaves no consistent state, and only serves to tell what was lost."""
+Recovery = Literal["refuse", "cut"]
+"""What to do when the log is damaged in the middle: refuse to open, or drop all that follows."""
 
 
 class StoreError(Exception):
@@ -230,7 +229,6 @@ class Store:
         mode = {
             "refuse": rocksdict.DBRecoveryMode.tolerate_corrupted_tail_records,
             "cut": rocksdict.DBRecoveryMode.point_in_time,
-            "skip": rocksdict.DBRecoveryMode.skip_any_corrupted_record,
         }[self.recovery]
         options.set_wal_recovery_mode(mode())
         options.set_paranoid_checks(True)
@@ -371,6 +369,13 @@ class Store:
             copier.create_checkpoint(str(target))
         except Exception as error:
             raise _message(str(target), str(error)) from None
+
+    def compact_log(self) -> None:
+        """Move what is in the log into tables, so that the log is not needed to open the world."""
+        try:
+            self._db.flush(True)
+        except Exception as error:
+            self._fail(error)
 
     def compact(self) -> None:
         """Give deleted data's space back to the disk now."""

@@ -78,8 +78,13 @@ class Scheduler:
     """The threads of one world."""
 
     def __init__(
-        self, globals_: dict[str, Any], token: Callable[[], object], convert: Callable[[BaseException], Error]
-    ):
+        self,
+        thread_class: type[Thread],
+        globals_: dict[str, Any],
+        token: Callable[[], object],
+        convert: Callable[[BaseException], Error],
+    ) -> None:
+        self.thread_class = thread_class
         self.globals = globals_
         self.token = token
         self.convert = convert
@@ -92,7 +97,8 @@ class Scheduler:
         self.hub: Any = None
         self.pool: list[Any] = []
         self.switches = 0
-        self.alive = 0
+        self.living: dict[Thread, None] = {}
+        """Threads that have not ended, the oldest first."""
         self.background: Callable[[], float | None] = lambda: None
         """Does a slice of the world's work; returns when it wants to be called again (0: at once, None: no need)."""
         self.wants_slice: Callable[[], bool] = lambda: False
@@ -104,11 +110,16 @@ class Scheduler:
         self.on_event: Callable[[], None] = lambda: None
         """Called at a safepoint while the event is set: an ``atomic`` does not come back to who drives the world."""
 
+    @property
+    def alive(self) -> int:
+        """Number of threads that have not ended."""
+        return len(self.living)
+
     # ------------------------------------------------------------------ threads
 
     def new(self, name: str) -> Thread:
         """A thread object, not started."""
-        thread = Thread()
+        thread = self.thread_class()
         thread._t = self.token()
         thread._i = 0
         thread.f_name = name
@@ -128,7 +139,7 @@ class Scheduler:
         thread = self.new(name)
         thread.greenlet = self.pool.pop() if self.pool else greenlet(self.work, self.hub)
         thread.interrupt = (function, args, named)
-        self.alive += 1
+        self.living[thread] = None
         if self.started:
             self.started[-1].append(thread)
         else:
@@ -176,7 +187,7 @@ class Scheduler:
 
     def ended(self, thread: Thread) -> None:
         """Wake who waits for the thread."""
-        self.alive -= 1
+        self.living.pop(thread, None)
         thread.greenlet = None
         for waiter in thread.waiters:
             self.make_ready(waiter)
@@ -218,16 +229,20 @@ class Scheduler:
         """Wait until somebody makes the current thread ready."""
         thread = self.current
         assert thread is not None
-        if self.in_atomic():
-            fail("AtomicError", "a thread cannot wait inside atomic: wait before it, or behind it")
         thread.f_state = state
         self.switch_out()
         if thread.interrupt is not None:
             error, thread.interrupt = thread.interrupt, None
             raise Thrown(error)
 
+    def may_wait(self) -> None:
+        """Throw inside ``atomic``, where no thread can wait."""
+        if self.in_atomic():
+            fail("AtomicError", "a thread cannot wait inside atomic: wait before it, or behind it")
+
     def sleep(self, seconds: float) -> None:
         """Park for a time."""
+        self.may_wait()
         thread = self.current
         assert thread is not None
         self.sequence += 1
@@ -241,6 +256,8 @@ class Scheduler:
             fail("ThreadError", "a thread cannot join itself")
         current = self.current
         assert current is not None
+        if thread.f_state not in ("done", "failed"):
+            self.may_wait()
         while thread.f_state not in ("done", "failed"):
             self.refuse_circle(current, thread)
             thread.waiters.append(current)

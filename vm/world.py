@@ -38,7 +38,7 @@ from holdfast.vm.link import ClassInfo, Linker
 from holdfast.vm.methods import methods
 from holdfast.vm.modules import Modules
 from holdfast.vm.preludes import Preludes
-from holdfast.vm.objects import ERRORS, KINDS, NEW, Error, Obj, Thrown, fail, kind_name, make_error
+from holdfast.vm.objects import ERRORS, KINDS, NEW, Error, Obj, Thrown, fail, kind_name, make_error, world_class
 from holdfast.vm.show import to_text
 from holdfast.vm.outbox import Outbox
 from holdfast.vm.store import Durability, Store, StoreError
@@ -62,7 +62,8 @@ class World:
         self.heap = Heap(store, self, memory_limit=memory_limit)
         self.globals = self.heap.globals
         self.collections = self.heap.collections
-        self.heap.register_class(Thread)
+        self.thread_class = world_class(Thread)
+        self.heap.register_class(self.thread_class)
         host = methods(self)
         raw = frozenset(name for kind in KINDS.values() for name in host.get(kind, {}))
         boxed = frozenset(name for kind in ("List", "Map", "Set") for name in host[kind]) | {"join"}
@@ -71,7 +72,7 @@ class World:
         )
         self.unwinder = Unwinder(self.table, self.new_list)
         self.helpers = Helpers(self, self.collections, self.unwinder)
-        self.scheduler = Scheduler(self.globals, lambda: self.heap.token, self.unwinder.host_error)
+        self.scheduler = Scheduler(self.thread_class, self.globals, lambda: self.heap.token, self.unwinder.host_error)
         self.checkpointer = Checkpointer(self.heap, on_failed=lambda error: self.scheduler.event.set())
         self.outbox = Outbox(self.heap, self.checkpointer, self.scheduler.event.set)
         self.linker = Linker(self.table, self.collections.Map, self.class_number)
@@ -174,7 +175,9 @@ class World:
             for name, function in callables.items():
                 setattr(cls, "m_" + name, function)
         Preludes(self).install()
-        for cls in (Dir, Reader):
+        folder, reader = world_class(Dir), world_class(Reader)
+        self.device_classes = {Dir: folder, Reader: reader}
+        for cls in (folder, reader):
             self.heap.register_class(cls)
         new_list = self.new_list
 
@@ -182,7 +185,13 @@ class World:
             """The names in a folder, sorted."""
             return new_list(DIR_METHODS["names"](self, path))
 
-        for owner, table in ((Dir, DIR_METHODS | {"names": names}), (Reader, READER_METHODS)):
+        def open_(self: Any, path: Any) -> Any:
+            """A reader that gives the file in chunks."""
+            made = DIR_METHODS["open"](self, path)
+            made.__class__ = reader
+            return made
+
+        for owner, table in ((folder, DIR_METHODS | {"names": names, "open": open_}), (reader, READER_METHODS)):
             for name, function in table.items():
                 setattr(owner, "m_" + name, guest_callable(function, name))
         scheduler = self.scheduler
@@ -191,7 +200,7 @@ class World:
             """Wait for the thread's end: its result, or throws what it threw."""
             return scheduler.join(self)
 
-        setattr(Thread, "m_join", guest_callable(join))
+        setattr(self.thread_class, "m_join", guest_callable(join))
 
     def _builtin(self, name: str, function: FunctionType) -> None:
         self.globals["b:" + name] = function
@@ -329,6 +338,7 @@ class World:
 
     def grant(self, name: str, device: Any) -> None:
         """Give programs a device: ``caps.name``."""
+        device.__class__ = self.device_classes.get(type(device), type(device))
         self.grants[name] = device
         self.globals["caps"] = make_caps(self.grants, self.new_list)
 

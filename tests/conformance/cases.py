@@ -46,7 +46,8 @@ class Case:
     output: list[str] = field(default_factory=list)
     error: tuple[str, str | None, int] | None = None
     """Kind, message (None: any) and line."""
-    diagnostics: list[tuple[int, str]] = field(default_factory=list)
+    diagnostics: list[tuple[str, int, str]] = field(default_factory=list)
+    """File, line and code."""
 
     def expect(self) -> None:
         """Read the comments."""
@@ -62,7 +63,12 @@ class Case:
                 kind, colon, message = rest.partition(": ")
                 self.error = kind, message if colon else None, number
             else:
-                self.diagnostics += [(number, code) for code in rest.split()]
+                self.diagnostics += [("main.hold", number, code) for code in rest.split()]
+        for name, text in sorted(self.files.items()):
+            for number, line in enumerate(text.split("\n"), 1):
+                found = _MARK.search(line)
+                if found is not None and found[1] == "?":
+                    self.diagnostics += [(name, number, code) for code in (found[2] or "").split()]
 
 
 def read_cases(path: Path) -> list[Case]:
@@ -104,7 +110,7 @@ class Outcome:
 
     output: list[str]
     error: tuple[str, str, int] | None
-    diagnostics: list[tuple[int, str]]
+    diagnostics: list[tuple[str, int, str]]
     place: str = ""
     trace: list[str] = field(default_factory=list)
 
@@ -131,12 +137,13 @@ class Bench:
         world.run_source("for k in root.keys() { root.remove(k) }", "reset.hold")
         self.written.clear()
         error: Any = None
-        diagnostics: list[tuple[int, str]] = []
+        diagnostics: list[tuple[str, int, str]] = []
         place, trace = "", []
         try:
             world.run_source(text, f"{folder}/main.hold")
         except CompileError as wrong:
-            diagnostics = [(d.source.position(d.span[0])[0], d.code) for d in wrong.diagnostics]
+            for d in wrong.diagnostics:
+                diagnostics.append((d.source.name.removeprefix(f"{folder}/"), d.source.position(d.span[0])[0], d.code))
             self.check_words(str(wrong))
         except Thrown as thrown:
             e = thrown.error
@@ -159,7 +166,7 @@ class Bench:
 
 def check(case: Case, outcome: Outcome) -> None:
     """Compare what happened with what must happen."""
-    assert outcome.diagnostics == case.diagnostics
+    assert sorted(outcome.diagnostics) == sorted(case.diagnostics)
     assert (outcome.output, outcome.error and outcome.error[:2]) == (
         case.output,
         case.error and (case.error[0], case.error[1] if case.error[1] is not None else (outcome.error or "??")[1]),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from random import Random
+
 from hypothesis import strategies as st
 
 TOUR = r'''
@@ -86,100 +90,131 @@ test "deposit adds" { let a = Account(owner: "x"); assert a.balance == 5 }
 '''
 """A program with every production of the grammar in it."""
 
-NAMES = st.sampled_from(["a", "b", "xs", "count", "with", "from", "test", "Account", "_", "self"])
-LITERALS = st.sampled_from(
-    ["0", "42", "1_000", "2.5", "1e-9", "0xff", "nil", "true", "false", '"text"', '""', 'b"\\x00"', 'r"\\n"', '"{{}}"',
-     '"a {b} c"', '"{"x{1}"}"', '"""two\nlines"""', '"{ {a: 1} }"']
-)  # fmt: skip
-BINARY = st.sampled_from(["+", "-", "*", "/", "~/", "%", "**", "and", "or", "??"])
-COMPARISON = st.sampled_from(["==", "!=", "<", "<=", ">", ">=", "in", "not in"])
-ASSIGNMENT = st.sampled_from(["=", "+=", "-=", "*=", "/=", "~/=", "%=", "**=", "??="])
+NAMES = ["a", "b", "xs", "count", "with", "from", "test", "Account", "_", "self"]
+LITERALS = [
+    "0", "42", "1_000", "2.5", "1e-9", "0xff", "nil", "true", "false", '"text"', '""', 'b"\\x00"', 'r"\\n"', '"{{}}"',
+    '"a {b} c"', '"{"x{1}"}"', '"""two\nlines"""', '"{ {a: 1} }"',
+]  # fmt: skip
+BINARY = ["+", "-", "*", "/", "~/", "%", "**", "and", "or", "??"]
+COMPARISON = ["==", "!=", "<", "<=", ">", ">=", "in", "not in"]
+ASSIGNMENT = ["=", "+=", "-=", "*=", "/=", "~/=", "%=", "**=", "??="]
+PATTERNS = ["_", "a", "Int", "m.A", "1", "-1", "1..2", "1..=2", '"a"', "nil", "[]", "[a, [_, B]]"]
+PARAMETERS = ["", "a", "a, b = 1", "a, ...b", "...a", "a,"]
+KEYS = ["a", '"k"', "1", "-1", "if", "true", "(a)", '"{b}"']
+JUMPS = ["break", "continue", "return", "return 1", "throw 2"]
+MEMBERS = ["a", "b = 1", "fn f() { }", "fn g() => 1", "/// Doc.\nc", "fn h(x) {\nreturn x\n}", "// about\nfn i() {\n}"]
 
 
-def _joined(*parts: str | st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    strategies = [st.just(part) if isinstance(part, str) else part for part in parts]
-    return st.tuples(*strategies).map("".join)
+class Maker:
+    """Makes programs that parse, the same for the same seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+
+    def pick(self, *choices: str) -> str:
+        """One of the choices."""
+        return self.random.choice(choices)
+
+    def some(self, make: Callable[[int], str], depth: int, separator: str = ", ") -> str:
+        """From none to three of something."""
+        return separator.join(make(depth) for _ in range(self.random.randrange(4)))
+
+    def expression(self, depth: int) -> str:
+        """An expression, in parentheses where precedence would matter."""
+        if depth <= 0 or self.random.random() < 0.2:
+            return self.pick(*NAMES, *LITERALS)
+        depth -= 1
+        inner = partial(self.expression, depth)
+        forms: list[Callable[[], str]] = [
+            lambda: f"({inner()})",
+            lambda: f"(({inner()}) {self.pick(*COMPARISON)} {self.target(depth)})",
+            lambda: f"({self.target(depth)} {self.pick(*BINARY)} ({inner()}))",
+            lambda: f"(-({inner()}))",
+            lambda: f"(not ({inner()}))",
+            lambda: f"(({inner()}) is not m.A)",
+            lambda: f"({self.target(depth)}{self.pick('..', '..=')}({inner()}))",
+            lambda: f"[{self.some(self.expression, depth)}]",
+            lambda: f"({{{self.some(self.entry, depth)}}})",
+            lambda: f"{self.target(depth)}{self.pick('.a', '?.if', '.b.c')}",
+            lambda: f"{self.target(depth)}{self.pick('[', '?[')}{inner()}]",
+            lambda: f"{self.target(depth)}({self.some(self.expression, depth)})",
+            lambda: f"{self.target(depth)}.f({inner()}).g({self.pick('a: ', 'if: ', '')}{inner()})",
+            lambda: f"(fn({self.pick(*PARAMETERS)}) => {inner()})",
+            lambda: f"(fn({self.pick(*PARAMETERS)}) {self.block(depth)})",
+            lambda: f"(if {inner()} {self.block(depth)}{self.pick('', ' else ' + self.block(depth))})",
+            lambda: f"(match ({inner()}) {{ {self.some(self.arm, depth)} }})",
+            lambda: f"(spawn f({inner()}) with {{ a: {inner()} }} budget {{ b: 1 }})",
+            lambda: f'"""t {{{inner()}}}"""',
+        ]
+        return self.random.choice(forms)()
+
+    def target(self, depth: int) -> str:
+        """What can be followed by ``.``, ``[`` and ``(``."""
+        return self.pick(*NAMES) if self.random.random() < 0.6 else f"({self.expression(depth)})"
+
+    def entry(self, depth: int) -> str:
+        """An entry of a Map."""
+        return f"{self.pick(*KEYS)}: {self.expression(depth)}"
+
+    def arm(self, depth: int) -> str:
+        """An arm of a match."""
+        body = self.pick(*JUMPS) if self.random.random() < 0.3 else self.expression(depth)
+        return f"{self.pick(*PATTERNS)} => {self.block(depth) if self.random.random() < 0.3 else body}"
+
+    def block(self, depth: int) -> str:
+        """A block, on one line or on several."""
+        separator = self.pick("; ", "\n", "\n\n")
+        edge = self.pick(" ", "\n")
+        return "{" + edge + self.some(self.statement, depth - 1, separator) + edge + "}"
+
+    def statement(self, depth: int) -> str:
+        """A statement that may stand in a block."""
+        if depth <= 0 or self.random.random() < 0.4:
+            return self.simple(depth)
+        condition, body = self.expression(depth - 1), partial(self.block, depth - 1)
+        forms: list[Callable[[], str]] = [
+            lambda: f"if {condition} {body()}",
+            lambda: f"if {condition} {body()} else if {condition} {body()} else {body()}",
+            lambda: f"while {condition} {body()}",
+            lambda: f"for {self.pick('a', 'k, v')} in {condition} {body()}",
+            lambda: f"try {body()} catch {body()}",
+            lambda: f"try {body()} catch e is m.E {body()} finally {body()}",
+            lambda: f"atomic {body()}",
+            lambda: f"on_behalf({condition}) {body()}",
+            lambda: f"fn {self.pick(*NAMES)}(a, b = {condition}) {body()}",
+            lambda: f"match {condition} {{\n1 => {body()}\n_ => {condition},\n}}",
+        ]
+        return self.random.choice(forms)()
+
+    def simple(self, depth: int) -> str:
+        """A statement without a block of its own."""
+        value = self.expression(depth)
+        return self.random.choice(
+            [
+                f"({value})",
+                f"{self.pick('let', 'var')} {self.pick(*NAMES)} = {value}",
+                f"{self.pick(*NAMES)}{self.pick('', '.a', '[0]', '.b(1).c')} {self.pick(*ASSIGNMENT)} {value}",
+                f"return {value}",
+                f"throw {value}",
+                f"assert {value}, {value}",
+                self.pick("var a", "return", "break", "continue", "fn f() => 1", "{}.a"),
+            ]
+        )
+
+    def program(self) -> str:
+        """A whole program."""
+        forms: list[Callable[[int], str]] = [
+            lambda depth: self.statement(depth),
+            lambda depth: f'test "t" {self.block(depth)}',
+            lambda _: "class A {\n" + "\n".join(self.random.sample(MEMBERS, self.random.randrange(6))) + "\n}",
+            lambda _: self.pick('import "p" as q', 'import { a, b } from "p"', "/// Doc.\nfn d() { }", "// A comment."),
+        ]
+        definitions = [self.random.choice(forms)(4) for _ in range(self.random.randrange(8))]
+        return self.pick("\n", "\n\n\n").join(definitions)
 
 
-def _listed(items: st.SearchStrategy[str], separator: str = ", ", most: int = 3) -> st.SearchStrategy[str]:
-    return st.lists(items, max_size=most).map(separator.join)
-
-
-def _expressions(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Expressions whose parts are ``inner`` ones; all in parentheses where precedence would matter."""
-    block = _joined("{ ", _listed(inner, "; "), " }")
-    target = st.one_of(NAMES, _joined("(", inner, ")"))
-    argument = st.one_of(inner, _joined(st.sampled_from(["a: ", "if: ", "from: "]), inner))
-    parameters = st.sampled_from(["", "a", "a, b = 1", "a, ...b", "...a", "a,"])
-    pattern = st.sampled_from(["_", "a", "Int", "m.A", "1", "-1", "1..2", "1..=2", '"a"', "nil", "[]", "[a, [_, B]]"])
-    arm = _joined(pattern, " => ", st.one_of(inner, block, st.sampled_from(["break", "return", "return 1", "throw 2"])))
-    key = st.one_of(st.sampled_from(["a: ", '"k": ', "1: ", "-1: ", "if: ", "true: "]), _joined("(", inner, "): "))
-    return st.one_of(
-        _joined("(", inner, ")"),
-        _joined("(", inner, " ", BINARY, " ", inner, ")"),
-        _joined("(", inner, ") ", COMPARISON, " (", inner, ")"),
-        _joined("(", inner, ") ", BINARY, " (", inner, ")"),
-        _joined("-(", inner, ")"),
-        _joined("(not ", inner, ")"),
-        _joined("(", inner, ") is not m.A"),
-        _joined("(", inner, ")", st.sampled_from(["..", "..="]), "(", inner, ")"),
-        _joined("[", _listed(inner), "]"),
-        _joined("({", _listed(_joined(key, inner)), "})"),
-        _joined(target, st.sampled_from([".a", "?.if", ".b.c"])),
-        _joined(target, st.sampled_from(["[", "?["]), inner, "]"),
-        _joined(target, "(", _listed(inner), ")"),
-        _joined(target, ".f(", inner, ").g(", _joined(argument), ")"),
-        _joined("(fn(", parameters, ") => ", inner, ")"),
-        _joined("(fn(", parameters, ") ", block, ")"),
-        _joined("(if ", inner, " ", block, st.one_of(st.just(""), _joined(" else ", block)), ")"),
-        _joined("(match (", inner, ") { ", _listed(arm), " })"),
-        _joined("(spawn f(", inner, ") with { a: ", inner, " } budget { b: 1 })"),
-        _joined('"t {', inner.filter(lambda text: "\n" not in text), '}"'),
-    )
-
-
-EXPRESSIONS = st.recursive(st.one_of(NAMES, LITERALS), _expressions, max_leaves=12)
-"""Expressions, as text on as many lines as their literals have."""
-
-
-def _statements(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    block = _joined("{\n", _listed(inner, "\n"), "\n}")
-    line = _joined("{ ", inner.filter(lambda text: "\n" not in text), " }")
-    body = st.one_of(block, line)
-    return st.one_of(
-        _joined("if ", EXPRESSIONS, " ", body),
-        _joined("if ", EXPRESSIONS, " ", body, " else if ", EXPRESSIONS, " ", body, " else ", body),
-        _joined("while ", EXPRESSIONS, " ", body),
-        _joined("for ", st.sampled_from(["a", "k, v"]), " in ", EXPRESSIONS, " ", body),
-        _joined("try ", body, " catch ", body),
-        _joined("try ", body, " catch e is m.E ", body, " finally ", body),
-        _joined("atomic ", body),
-        _joined("on_behalf(", EXPRESSIONS, ") ", body),
-        _joined("fn ", NAMES, "(a, b = ", EXPRESSIONS, ") ", body),
-        _joined("match ", EXPRESSIONS, " {\n1 => ", body, "\n_ => ", EXPRESSIONS, ",\n}"),
-    )
-
-
-SIMPLE = st.one_of(
-    EXPRESSIONS.filter(lambda text: not text.startswith(("if", "match"))),
-    _joined(st.sampled_from(["let ", "var "]), NAMES, " = ", EXPRESSIONS),
-    _joined(NAMES, st.sampled_from(["", ".a", "[0]", ".b(1).c"]), " ", ASSIGNMENT, " ", EXPRESSIONS),
-    _joined("return ", EXPRESSIONS),
-    _joined("throw ", EXPRESSIONS),
-    _joined("assert ", EXPRESSIONS, ", ", EXPRESSIONS),
-    st.sampled_from(["var a", "return", "break", "continue", "fn f() => 1", "{}.a"]),
-)
-STATEMENTS = st.recursive(SIMPLE, _statements, max_leaves=6)
-DEFINITIONS = st.one_of(
-    _joined(
-        "class A {\n", _listed(st.sampled_from(["a", "b = 1", "fn f() { }", "fn g() => 1", "/// Doc.\nc"]), "\n"), "\n}"
-    ),
-    _joined('test "t" {\n', _listed(STATEMENTS, "\n"), "\n}"),
-    st.sampled_from(['import "p" as q', 'import { a, b } from "p"', "/// Doc.\nfn d() { }", "// A comment."]),
-    STATEMENTS,
-)
-PROGRAMS = _listed(DEFINITIONS, "\n", 6)
-"""Whole programs that parse."""
+SEEDS = st.integers(0, 2**32 - 1)
+"""Seeds for a Maker."""
 
 TOKENS = st.sampled_from(
     "and assert atomic break catch class continue else false finally fn for if import in is let match nil not on_behalf "

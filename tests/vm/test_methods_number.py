@@ -268,10 +268,10 @@ BOMBS = [
 @pytest.mark.parametrize("bomb", [row[1] for row in BOMBS], ids=[row[0] for row in BOMBS])
 def test_bombs(bench, bomb):
     """Threat 23: what would be too large, or take too long, is a LimitError, and soon."""
-    began = time.perf_counter()
+    began = time.process_time()
     result = bomb(bench)
     assert isinstance(result, str) and result.startswith("LimitError: ")
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize(
@@ -287,6 +287,6 @@ def test_bombs(bench, bomb):
 )
 def test_the_slowest(bench, slow):
     """What is within the limits ends soon."""
-    began = time.perf_counter()
+    began = time.process_time()
     assert not str(type(slow(bench))).endswith("Failure'>")
-    assert time.perf_counter() - began < 1.5
+    assert time.process_time() - began < 1.5

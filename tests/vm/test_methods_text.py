@@ -226,10 +226,10 @@ def test_bombs(bench, row):
     """Threat 23: what would be too large is a LimitError, and soon."""
     kind, name, make = row
     arguments = make()
-    began = time.perf_counter()
+    began = time.process_time()
     result = bench.call(kind, name, *arguments)
     assert isinstance(result, str) and result.startswith("LimitError: ") and " is over the limit of " in result
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("name", ["index", "last_index", "find", "count", "contains", "replace", "split"])
@@ -238,6 +238,6 @@ def test_search_is_linear(bench, name, text, part):
     """A text and a part that repeat, and nearly meet everywhere, are searched in linear time."""
     text = text * 2_000_000
     for long in (part * 300_000 + "c", "c" + part * 300_000):
-        began = time.perf_counter()
+        began = time.process_time()
         bench.call("Text", name, text, long, *(["x"] if name == "replace" else []))
-        assert time.perf_counter() - began < 1
+        assert time.process_time() - began < 1

@@ -311,7 +311,7 @@ ITEMS = [
     ("o_notin", 1, [2], True),
     ("o_range", 1, 4, range(1, 4)),
     ("o_range", 1, 2.5, "TypeError: the bounds of a Range must be Ints, not Float: convert with Int(x)"),
-    ("o_slice", {}, 1, 2, "TypeError: a Map has no slices: its keys are in no order of their own"),
+    ("o_slice", {}, 1, 2, "KeyError: the Map has no key 1..2: use get(key, default) or ??="),
     ("o_slice", [1], "a", 2, "TypeError: the bounds of a slice must be Ints, not Text"),
 ]
 
@@ -406,14 +406,14 @@ BOMBS = [
 def test_bombs_are_refused_before_they_go_off(bench, name, arguments):
     """Threat 23: a result that is too large is a LimitError, at once, and without the memory of the result."""
     tracemalloc.start()
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         result = bench.op(name, *arguments)
     finally:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert result.startswith("LimitError: ") and " is over the limit of " in result
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert peak < 1 << 20
 
 
@@ -437,19 +437,19 @@ def test_trivial_powers_have_no_limit(bench):
 )
 def test_the_slowest_single_operations(bench, name, a, b):
     """What is within the limits ends soon: a time slice is all that other threads wait."""
-    began = time.perf_counter()
+    began = time.process_time()
     bench.op(name, a, b)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_one_huge_text_many_times(bench):
     """A List of a million references to two huge Texts is searched and sorted without comparing them each time."""
     a, b, c = "a" * 5_000_000, "a" * 4_999_999 + "b", "a" * 4_999_999 + "b"
     raw = [a, b] * 100_000
-    began = time.perf_counter()
+    began = time.process_time()
     assert ops.position(raw, c) == 1
     assert sum(1 for _ in ops.positions(raw, c)) == 100_000
     assert bench.methods["List"]["unique"](bench.new_list([a, b, c] * 100_000)).v == [a, b]
     order.sort(raw)
     assert raw[0] is a and raw[-1] is b
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3

@@ -200,9 +200,9 @@ def test_depth_and_width_are_limited(bench):
 def test_bombs_are_cut(bench, make):
     """Threat 23: whatever the value, its text is bounded, and soon there."""
     value = make(bench)
-    began = time.perf_counter()
+    began = time.process_time()
     text = show.to_source(value)
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
     assert len(text) < 12 * limits.SHOW_CHARACTERS
     assert len(show.brief(value)) <= 200
 
@@ -217,9 +217,9 @@ def tower(bench, levels):
 
 def test_the_largest_int_prints():
     """An Int of 1,000,000 bits prints all its digits."""
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(show.to_text(1 << (limits.INT_BITS - 1))) == 301_030
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 # --------------------------------------------------------------------------- terminal and REPL

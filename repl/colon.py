@@ -1,0 +1,40 @@
+"""The commands of the REPL: lines that begin with a colon."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command."""
+
+    argument: str
+    """In capitals if it is needed, in brackets if not."""
+    doc: str
+
+
+COMMANDS: dict[str, Command] = {
+    "help": Command("", "this list"),
+    "inspect": Command("X", "take an object apart: a name, a path as root.a[0], or a KID as K-1f3a"),
+    "threads": Command("", "the threads of this world"),
+    "source": Command("NAME", "the source of a function, class, method or module"),
+    "time": Command("ENTRY", "run an entry and tell how long it took"),
+    "checkpoint": Command("", "make everything durable now"),
+    "session": Command("[NAME]", "go on in another session; without a name, list them"),
+    "quit": Command("", "leave; everything is kept"),
+}
+
+
+def _help() -> str:
+    lines = ["Enter runs a complete statement, else begins another line; Alt-Enter always begins one."]
+    lines.append("Tab completes.  Ctrl-C ends what is running, or clears the line.  Ctrl-D leaves.\n")
+    lines.append("  _                  the value of the last entry")
+    lines.append("  ?NAME              what is known about a name: ?print, ?List.push, ?while")
+    lines += [f"  :{name + ' ' + command.argument:<17} {command.doc}" for name, command in COMMANDS.items()]
+    lines.append("\nVariables, functions and classes of a session live in the world: leave, come back, and they are there.")
+    return "\n".join(lines)
+
+
+HELP = _help()
+"""What ``:help`` shows."""

@@ -1,0 +1,144 @@
+"""A world that is open in this process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from time import perf_counter, process_time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from holdfast.lang.diagnostics import CompileError
+from holdfast.repl import host
+from holdfast.repl.console import Console
+from holdfast.repl.drive import Driver
+from holdfast.repl.exits import Failure, Stop
+from holdfast.repl.host import Description, Outcome, Program, ThreadRow
+from holdfast.repl.problems import problem_of
+from holdfast.repl.signals import Signals
+
+if TYPE_CHECKING:
+    from holdfast.repl.grants import Grant
+    from holdfast.vm.store import Durability
+    from holdfast.vm.world import World
+
+
+@dataclass(slots=True)
+class Options:
+    """How a world is to be opened."""
+
+    path: str
+    durability: Durability = "power"
+    memory: int | None = None
+    grants: list[Grant] = field(default_factory=list)
+    create: bool = True
+
+
+def open_world(options: Options) -> World:
+    """Open a world, with the standard library and what is granted.
+
+    Raises StoreError or Failure.
+    """
+    from holdfast.stdlib import library
+    from holdfast.vm.world import World
+
+    devices = [(grant.name, grant.device()) for grant in options.grants]
+    world = World.open(
+        options.path,
+        durability=options.durability,
+        memory_limit=options.memory,
+        create=options.create,
+        library=library(),
+    )
+    for name, device in devices:
+        world.grant(name, device)
+    return world
+
+
+class LocalHost:
+    """An open world; use ``with``.  Leaving makes a last checkpoint, unless the world may be in the middle of a step."""
+
+    def __init__(self, options: Options, console: Console, signals: Signals) -> None:
+        self.console = console
+        self.signals = signals
+        self.path = options.path
+        self.world = open_world(options)
+        self.world.write = console.write
+        self.driver = Driver(self.world, console)
+
+    def __enter__(self) -> LocalHost:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if error is None or isinstance(error, Failure):
+            self.close()
+        else:
+            self.abandon()
+
+    def listen(self) -> None:
+        """From here on signals are answered between steps of the world, until it is closed."""
+        self.signals.listener = self.driver.signal
+
+    def close(self) -> None:
+        """A last checkpoint, which releases all output; then let go of the files."""
+        self.listen()
+        try:
+            self.world.close()
+        finally:
+            self.signals.listener = None
+
+    def abandon(self) -> None:
+        """Let go of the files; the world on disk is its last checkpoint."""
+        self.signals.ignore()
+        self.world.checkpointer.close()
+        self.world.store.close()
+        self.signals.listener = None
+
+    # ------------------------------------------------------------------ programs
+
+    def run(self, program: Program) -> Outcome:
+        """Run a program to its end."""
+        modules = self.world.modules
+        modules.loader = program.loader
+        try:
+            unit = modules.program(program.text, program.name)
+        except CompileError as error:
+            return Outcome(host.REFUSED, str(error))
+        thread = self.world.start_program(unit, program.args)
+        self.listen()
+        started, cpu = perf_counter(), process_time()
+        ended = self.driver.run(thread)
+        seconds, cpu = perf_counter() - started, process_time() - cpu
+        if not ended:
+            return Outcome(host.STOPPED, seconds=seconds, cpu_seconds=cpu)
+        return outcome_of(self.world, thread, self.driver.interrupted, "", seconds, cpu)
+
+    # ------------------------------------------------------------------ looking
+
+    def threads(self) -> list[ThreadRow]:
+        """The threads that are alive."""
+        from holdfast.repl.inspector import thread_rows
+
+        self.world.checkpoint()
+        return thread_rows(self.world)
+
+    def inspect(self, what: str, width: int) -> Description:
+        """What a KID, or a path from ``root``, stands for."""
+        from holdfast.repl.inspector import Inspector
+
+        self.world.checkpoint()
+        return Inspector(self.world).describe(what, width)
+
+
+def outcome_of(
+    world: World, thread: Any, interrupted: bool, text: str, seconds: float = 0.0, cpu_seconds: float = 0.0
+) -> Outcome:
+    """How a thread ended."""
+    if thread.f_state == "done":
+        return Outcome(host.DONE, text, None, seconds, cpu_seconds)
+    problem = problem_of(world, thread.f_error)
+    more = getattr(thread.f_error, "_x", None) or {}
+    state = host.INTERRUPTED if interrupted and "killed" in more else host.FAILED
+    return Outcome(state, "", problem, seconds, cpu_seconds)
+
+
+__all__ = ["LocalHost", "Options", "Stop", "open_world", "outcome_of"]

@@ -1,0 +1,212 @@
+"""The REPL: reads entries, has them run, shows what came of them."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from holdfast.lang.lexer import is_complete
+from holdfast.repl import colours, exits, host
+from holdfast.repl.colon import COMMANDS, HELP
+from holdfast.repl.console import Console, escaped
+from holdfast.repl.exits import Failure
+from holdfast.repl.host import Description, Outcome, SessionHost
+from holdfast.repl.problems import rendered
+
+if TYPE_CHECKING:
+    from holdfast.repl.prompt import PromptConsole
+
+T = TypeVar("T")
+
+LEAVE = frozenset({"exit", "quit", "exit()", "quit()"})
+
+
+class Leave(Exception):
+    """``:quit``."""
+
+
+class Shell:
+    """One run of the REPL."""
+
+    def __init__(self, session: SessionHost, console: Console, folder: str) -> None:
+        self.session = session
+        self.console = console
+        self.folder = folder
+        self.colour = colours.wanted(console.stream)
+        self.worst = exits.OK
+        """Exit code for what failed, where nobody sits at the terminal."""
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal."""
+        return shutil.get_terminal_size().columns if self.console.terminal else 80
+
+    # ------------------------------------------------------------------ loops
+
+    async def interactive(self, console: PromptConsole) -> None:
+        """At a terminal, with a prompt."""
+        from holdfast.repl.prompt import make_prompt
+
+        console.prompt = make_prompt(self.session, self.folder, COMMANDS, self.colour)
+        server = asyncio.create_task(self.session.serve())
+        self.out(f"Holdfast, session {self.session.name}.  :help for help, Ctrl-D to leave.")
+        try:
+            while True:
+                try:
+                    text = await beside(server, console.prompt.prompt_async(handle_sigint=False))
+                except KeyboardInterrupt:
+                    continue  # Ctrl-C clears the line
+                except EOFError:
+                    return
+                await console.drain()
+                try:
+                    await self.enter(server, text)
+                except Leave:
+                    return
+        finally:
+            await end(server)
+
+    async def piped(self) -> None:
+        """Entries from a pipe or file, without a prompt."""
+        server = asyncio.create_task(self.session.serve())
+        text = ""
+        try:
+            for line in sys.stdin:
+                text += line
+                if not text.startswith((":", "?")) and text.strip() and not is_complete(text):
+                    continue
+                entry, text = text, ""
+                await self.enter(server, entry)
+            if text.strip():
+                await self.enter(server, text)
+        except Leave:
+            return
+        except UnicodeDecodeError:
+            raise Failure("the input is not UTF-8") from None
+        finally:
+            await end(server)
+
+    async def enter(self, server: asyncio.Task[None], text: str) -> None:
+        """One entry or command."""
+        text = text.strip("\n")
+        stripped = text.strip()
+        try:
+            if not stripped:
+                return
+            if stripped.startswith("?"):
+                self.out(escaped(self.session.document(stripped[1:].strip() or "print")))
+            elif stripped.startswith(":"):
+                await self.command(server, stripped[1:])
+            elif stripped in LEAVE:
+                self.out("leave with :quit or Ctrl-D")
+            else:
+                self.show(await beside(server, self.session.evaluate(text, self.width)))
+        except Failure as failure:
+            self.worst = self.worst or exits.FAILED
+            self.fail(failure.message)
+
+    # ------------------------------------------------------------------ commands
+
+    async def command(self, server: asyncio.Task[None], text: str) -> None:
+        """A line that begins with a colon."""
+        word, _, rest = text.partition(" ")
+        rest = rest.strip()
+        found = [name for name in COMMANDS if name == word] or [name for name in COMMANDS if name.startswith(word)]
+        if not word or len(found) != 1:
+            raise Failure(f"there is no command ':{word}'; :help lists them")
+        name = found[0]
+        needs = COMMANDS[name].argument
+        if needs and not rest and needs.isupper():
+            raise Failure(f"write :{name} {needs}")
+        if name == "quit":
+            raise Leave
+        if name == "time":
+            outcome = await beside(server, self.session.evaluate(rest, self.width))
+            self.show(outcome)
+            self.out(f"{outcome.seconds * 1000:.3f} ms, {outcome.cpu_seconds * 1000:.3f} ms of it computing")
+            return
+        self.out(self.answer(name, rest))
+
+    def answer(self, name: str, rest: str) -> str:
+        """The text that answers a command."""
+        session = self.session
+        if name == "help":
+            return HELP
+        if name == "inspect":
+            return described(session.inspect(rest, self.width))
+        if name == "source":
+            return colours.source(escaped(session.source(rest)), self.colour)
+        if name == "checkpoint":
+            return f"checkpoint {session.checkpoint()} is on disk"
+        if name == "threads":
+            rows = session.threads()
+            lines = [f"{row.id or '-':<16} {row.state:<10} {escaped(row.name)}  {escaped(row.at)}" for row in rows]
+            return "\n".join(lines) or "no threads"
+        if rest:
+            session.switch(rest)
+            return f"session {session.name}"
+        return "\n".join(("* " if name == session.name else "  ") + name for name in session.sessions())
+
+    # ------------------------------------------------------------------ showing
+
+    def show(self, outcome: Outcome) -> None:
+        """What came of an entry."""
+        if outcome.state == host.REFUSED:
+            self.worst = exits.COMPILE
+            self.fail(outcome.text, escape=False, head=False)
+        elif outcome.state == host.INTERRUPTED:
+            at = outcome.problem.trace[0] if outcome.problem and outcome.problem.trace else None
+            self.fail(f"interrupted at {at.file}:{at.line} in {at.function}" if at else "interrupted", head=False)
+        elif outcome.problem is not None:
+            self.worst = self.worst or exits.FAILED
+            self.fail(rendered(outcome.problem, self.colour), escape=False, head=False)
+        elif outcome.text:
+            self.out(colours.source(escaped(outcome.text), self.colour))
+
+    def out(self, text: str) -> None:
+        """Show a text that is safe."""
+        print(text, file=self.console.stream, flush=True)
+
+    def fail(self, text: str, *, escape: bool = True, head: bool = True) -> None:
+        """Show that something went wrong."""
+        if escape:
+            text = escaped(text)
+        if head:
+            text = colours.paint("error", colours.RED, self.colour) + ": " + text
+        stream = self.console.stream if self.console.terminal else sys.stderr
+        print(text, file=stream, flush=True)
+
+
+def described(description: Description) -> str:
+    """An object, taken apart, in lines."""
+    width = min(24, max((len(name) for name, _ in description.rows), default=0))
+    lines = [description.title, *(f"  {name.ljust(width)}  {value}" for name, value in description.rows)]
+    return escaped("\n".join(lines))
+
+
+async def beside(server: asyncio.Task[None], work: Coroutine[Any, Any, T]) -> T:
+    """Do something while the world goes on; when the world ends, so does this.
+
+    Raises Stop when a signal ended the world, and what it failed with.
+    """
+    task = asyncio.ensure_future(work)
+    await asyncio.wait({server, task}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        return task.result()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    server.result()
+    raise Ended
+
+
+class Ended(Exception):
+    """The world was told to stop by a signal."""
+
+
+async def end(server: asyncio.Task[None]) -> None:
+    """Stop driving the world."""
+    server.cancel()
+    await asyncio.gather(server, return_exceptions=True)
