@@ -36,9 +36,10 @@ class Session:
     """An open world."""
 
     def __init__(self, path: Path) -> None:
+        from holdfast.stdlib import library
         from holdfast.vm.world import World
 
-        self.world: Any = World.open(str(path))
+        self.world: Any = World.open(str(path), library=library())
 
     def module(self, path: Path) -> Any:
         """Load a file of definitions."""

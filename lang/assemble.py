@@ -18,7 +18,7 @@ from holdfast.lang import ir
 from holdfast.lang.direct import Failed, direct
 from holdfast.lang.emit import Line, NameTable, RawMethods
 from holdfast.lang.resumable import Layout, resumable
-from holdfast.lang.verify import HELPERS, verify_code, verify_function, verify_tree
+from holdfast.lang.verify import verify_code, verify_function, verify_tree
 
 SUPPORTED = ((3, 11), (3, 12), (3, 13))
 LINE_BASE = 1
@@ -143,6 +143,3 @@ def make_resumable(
     code = build(lines, names, filename).replace(co_name=function.name)
     verify_code(code)
     return ResumableCode(code, layout)
-
-
-__all__ = ["HELPERS", "DirectCode", "ResumableCode", "UnsupportedPython", "check_python", "make_direct"]

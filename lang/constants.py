@@ -30,7 +30,9 @@ def fold(expr: t.Expr, find: Callable[[str], Variable | None]) -> Folded | None:
             return Folded(variable.value) if variable is not None and variable.constant else None
         case t.Unary(op="-"):
             inner = fold(expr.operand, find)
-            return Folded(-inner.value) if inner is not None and _number(inner.value) else None
+            if inner is not None and isinstance(inner.value, int | float) and not isinstance(inner.value, bool):
+                return Folded(-inner.value)
+            return None
         case t.RangeExpr():
             low, high = fold(expr.low, find), fold(expr.high, find)
             if low and high and type(low.value) is int and type(high.value) is int:
@@ -40,10 +42,6 @@ def fold(expr: t.Expr, find: Callable[[str], Variable | None]) -> Folded | None:
             if left is not None and right is not None:
                 return _binary(expr.op, left.value, right.value)
     return None
-
-
-def _number(value: object) -> bool:
-    return type(value) is int or type(value) is float
 
 
 def _binary(op: str, left: object, right: object) -> Folded | None:

@@ -130,7 +130,9 @@ class Direct(Emitter):
         With ``truth_of``, the kind of the result, the expression is its truth.
         """
         saved = self.lines, self.pending, set(self.current)
-        if not all(isinstance(n, ir.Logic) or (isinstance(n, ir.Op) and (n.op in PURE or n.op == "callg")) for n in nodes):
+        if not all(
+            isinstance(n, ir.Logic) or (isinstance(n, ir.Op) and (n.op in PURE or n.op == "callg")) for n in nodes
+        ):
             return None
         self.lines, self.pending = [], []
         self.block(nodes)
@@ -162,9 +164,11 @@ class Direct(Emitter):
             texts, first = self.take((node.left,), node.n)
             text = texts[0]
         saved, self.pending = self.pending, []
-        right = self.attempt(node.right, node.result, right_kind if only_truth else None) if (
-            kind == "bool" or only_truth
-        ) else None
+        right = (
+            self.attempt(node.right, node.result, right_kind if only_truth else None)
+            if (kind == "bool" or only_truth)
+            else None
+        )
         self.pending = saved
         if right is not None:
             op = ir.Op(node.n, node.op, node.dst, ())

@@ -607,6 +607,8 @@ class Emitter:
         assert op.dst is not None
         if self.kind(op.n, 0) == "range" and op.data == 1:
             self.assign(op.dst, f"iter({texts[0]})", first)
+        elif self.kind(op.n, 0) == "list" and op.data == 1:
+            self.assign(op.dst, f"iter({texts[0]}.v)", first)
         else:
             self.assign(op.dst, f"_iter{op.data}({texts[0]})", first)
 
@@ -872,5 +874,3 @@ class NameTable:
         """Stand-in to key."""
         return {name: key for key, name in self.keys.items()}
 
-
-__all__ = ["CALLS", "PURE", "Callable", "Emitter", "Line", "NameTable", "RawMethods", "literal"]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from holdfast.lang.diagnostics import quoted
 from holdfast.lang.foreign import FOREIGN_STATEMENTS
-from holdfast.lang.lexer_core import START, Token
+from holdfast.lang.lexer_core import Token
 from holdfast.lang.tokens import (
     ASSIGNMENT_KINDS,
     BINARY_KINDS,
@@ -29,6 +29,9 @@ from holdfast.lang.tree import Span
 
 Diagnosis = tuple[str, str, Span, str]
 """Code, message, span, hint."""
+
+END_OF_FILE = "E0316"
+"""The code for a source that ends too early."""
 
 EXPECTED_SHOWN_MAX = 4
 """A message lists at most so many things that would have fitted."""
@@ -71,8 +74,10 @@ class Place:
 
     @property
     def span(self) -> Span:
-        """Where the token stands."""
-        _, start, end, _ = self.tokens[self.at]
+        """Where the token stands; the end of the source counts as the end of its last token."""
+        kind, start, end, _ = self.tokens[self.at]
+        if kind == EOF:
+            start = end = self.tokens[self.at - 1][2]
         return (start, end)
 
     @property
@@ -152,7 +157,7 @@ def _unexpected(place: Place, hint: str) -> Diagnosis:
 
 
 def _code(place: Place) -> str:
-    return {END: "E0315", EOF: "E0316"}.get(place.kind(), "E0301")
+    return {END: "E0315", EOF: END_OF_FILE}.get(place.kind(), "E0301")
 
 
 def _found_words(place: Place) -> str:
@@ -189,7 +194,7 @@ def _expected_words(place: Place) -> str:
         words.append("the end of the statement")
         left -= {END, EOF}
     if "NAME" in left and "FN" in left:
-        words.append("a field or method")
+        words += ("a field", "a method")
         left -= {"NAME", "FN"}
     words += dict.fromkeys(describe_kind(kind) for kind in sorted(left, key=_rank))
     if len(words) > EXPECTED_SHOWN_MAX:
@@ -242,7 +247,7 @@ def _rule_chain(place: Place) -> Diagnosis | None:
     operator = SPELLING[kind]
     if kind in ("DOTDOT", "DOTDOTEQ"):
         return "E0304", "ranges do not chain", place.span, "put one of them in parentheses"
-    hint = "join them with and: a < b and b < c"
+    hint = "join two comparisons with and"
     return "E0304", f"comparisons do not chain: second operator '{operator}'", place.span, hint
 
 
@@ -291,6 +296,8 @@ def _rule_colon(place: Place) -> Diagnosis | None:
         return None
     opener = place.opener()
     statement = place.statement()
+    if {"ASSIGN", END, "RBRACE"} <= place.expected and not place.after_value and statement[:1] != ["VAR"]:
+        return _unexpected(place, "a field is written name = default, without a type")
     if place.tokens[opener][0] == "LBRACE" and opener:
         if place.tokens[opener - 1][0] == "ARROW":
             return _unexpected(place, "after => a brace opens a block; write => ({ … }) for a Map")
@@ -398,9 +405,8 @@ def _rule_stray_branch(place: Place) -> Diagnosis | None:
     kind = place.kind()
     if kind not in ("ELSE", "CATCH", "FINALLY"):
         return None
-    if place.tokens[place.opener() - 1][0] != START and kind == "ELSE" and "ARROW" not in place.statement():
-        if "ARROW" in place.expected or place.wants_pattern:
-            return _unexpected(place, "in a match, _ => … takes everything else")
+    if kind == "ELSE" and place.wants_pattern:
+        return _unexpected(place, "in a match, _ => … takes everything else")
     owner = "if" if kind == "ELSE" else "try"
     return _unexpected(place, f"it belongs after the block of {owner}")
 

@@ -17,9 +17,18 @@ NUMBERS = frozenset(("int", "float", "num", "bool"))
 Env = dict[str, str]
 
 _CONST = {int: "int", float: "float", bool: "bool", str: "text", bytes: "bytes", type(None): "nil"}
-_BOOL_OPS = frozenset("lt le gt ge eq ne in notin isinst isnil not truthy matches inrange islist isunset pairgone".split())
+_BOOL_OPS = frozenset(
+    "lt le gt ge eq ne in notin isinst isnil not truthy matches inrange islist isunset pairgone".split()
+)
 _MADE = {"list": "list", "map": "map", "text": "text", "range": "range", "closure": "fn", "alloc": "obj", "box": "box"}
-_BUILTIN_RESULTS = {"b:len": "int", "b:Text": "text", "b:Float": "float", "b:Int": "int", "b:List": "list", "b:Map": "map"}
+_BUILTIN_RESULTS = {
+    "b:len": "int",
+    "b:Text": "text",
+    "b:Float": "float",
+    "b:Int": "int",
+    "b:List": "list",
+    "b:Map": "map",
+}
 
 _TEXT_RESULTS = {
     **dict.fromkeys("upper lower trim replace repeat join slice title pad_start pad_end".split(), "text"),
@@ -129,7 +138,7 @@ class Inference:
             stable = all(new.get(name) == head.get(name) for name in changed) and len(new) == len(head)
             if stable:
                 break
-            head = {name: kind for name, kind in new.items()}
+            head = dict(new)
         exits = breaks + ([head] if isinstance(node, ir.For) else [])
         out: Env | None = None
         for one in exits:

@@ -78,7 +78,7 @@ _COLON_NEXT = re.compile(r"[ \t\r\n]*:")
 _BRACE_NEXT = re.compile(r"[ \t\r\n]*\{")
 _TEXT_NEXT = re.compile(r'[ \t]*r?"')
 _FIELD_NEXT = re.compile(r"[ \t\r]*(?:=(?![=>])|[;}\n]|//|/\*|\Z)")
-_WORD_TAIL = re.compile(r"\w+")
+_WORD_TAIL = re.compile(r"[\w\u0300-\u036f]+")
 
 _WORDS = {**KEYWORDS, **CONTEXTUAL}
 _LITERAL_WORDS = frozenset({"nil", "true", "false"})
@@ -183,7 +183,8 @@ class Lexer(LexerCore):
                 hint = "take it out; a surrogate is half a character"
             elif character == "\r":
                 hint = "end lines with a newline, or with carriage return and newline"
-            what = unicodedata.name(character, f"control character U+{ord(character):04X}").lower()
+            name = unicodedata.name(character, "").lower()
+            what = name or f"control character U+{ord(character):04X}"
             self._report("E0003", f"forbidden character: {what}", match.start(), match.end(), hint)
 
     def _loop(self) -> None:

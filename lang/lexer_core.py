@@ -63,8 +63,8 @@ class LexerCore:
     """State, brackets and texts of one run over one source."""
 
     __slots__ = (
-        "_class_head", "_doc_lines", "_newline_at", "_open_texts", "_statements", "comments", "docs", "errors", "file_doc", "frames",
-        "gave_up", "position", "source", "text", "tokens", "unfinished",
+        "_class_head", "_doc_lines", "_newline_at", "_open_texts", "_statements", "comments", "cut_off", "docs",
+        "errors", "file_doc", "frames", "gave_up", "position", "source", "text", "tokens", "unfinished",
     )  # fmt: skip
 
     def __init__(self, source: Source) -> None:
@@ -77,7 +77,8 @@ class LexerCore:
         self.file_doc: str | None = None
         self.errors: list[Diagnostic] = []
         self.frames: list[tuple[str, int]] = []
-        self.unfinished = False  # whether more input could mend the end of the source
+        self.cut_off = False  # whether something was still open at the end of the source
+        self.unfinished = False  # whether more lines could mend that
         self.gave_up = False
         self._statements = True  # whether newlines count in the innermost frame
         self._newline_at = -1  # a newline that may become an END before the next token
@@ -149,13 +150,15 @@ class LexerCore:
         end = len(self.text)
         self._drop_end()
         report = True
+        if self.frames:
+            self.cut_off = True
+            self.unfinished = "TEXT1" not in self._open_texts
         while self.frames:
-            self.unfinished = True
             frame, opened = self.frames[-1]
             if frame in TEXT_FRAMES:
-                start = self.tokens[opened][1]
+                start, width = self.tokens[opened][1], 3 if frame == "TEXT3" else 1
                 if report:
-                    self._report("E0005", "text is not closed", start, start + 1, "the {…} inside it is still open")
+                    self._report("E0005", "text is not closed", start, start + width, "the {…} inside it is still open")
                 self._close_missing(end, "")
             else:
                 self._close_missing(end, "the source ends before its partner", report=report)
@@ -174,9 +177,12 @@ class LexerCore:
             return "TEXT", self._raw_text(start, end, triple=end - start == 4)
         return "BYTES", self._bytes(start, start + 2)
 
-    def _unclosed(self, start: int, end: int, stop: int, hint: str) -> None:
-        self._report("E0005", "text is not closed", start, end, hint)
+    def _unclosed(self, start: int, end: int, stop: int, hint: str, *, outer: int = 0) -> None:
+        """Report a text that is not closed, unless a text around it (not counting ``outer``) ends with the same line."""
         self.position = stop
+        around = self._open_texts[: len(self._open_texts) - outer]
+        if stop == len(self.text) or not around or around[-1] == "TEXT3":
+            self._report("E0005", "text is not closed", start, end, hint)
 
     def _raw_text(self, start: int, end: int, *, triple: bool) -> str:
         text = self.text
@@ -264,14 +270,13 @@ class LexerCore:
         return "TEXT_HEAD" if head else "TEXT_MID"
 
     def _text_cut_off(self, start: int, position: int, frame: str, head: bool) -> None:
-        width = 3 if frame == "TEXT3" else 1
         opened = start if head else self.tokens[self.frames[-1][1]][1]
         if frame == "TEXT3":
             self.unfinished = True
-            hint = 'end it with """'
+            self._unclosed(opened, opened + 3, position, 'end it with """', outer=0)
         else:
             hint = 'end it with " on the same line, or write """ for several lines'
-        self._unclosed(opened, opened + width, position, hint)
+            self._unclosed(opened, opened + 1, position, hint, outer=0 if head else 1)
 
     def _resume_text(self, start: int) -> None:
         """The ``}`` that ends an interpolation: go on with the text."""

@@ -28,7 +28,7 @@ _DECIMAL = re.compile(r"[0-9]+(?:_[0-9]+)*")
 _HEX = re.compile(r"0[xX][0-9a-fA-F]+(?:_[0-9a-fA-F]+)*")
 _BINARY = re.compile(r"0[bB][01]+(?:_[01]+)*")
 _FLOAT = re.compile(r"[0-9]+(?:_[0-9]+)*(?:\.[0-9]+(?:_[0-9]+)*)?(?:[eE][+-]?[0-9]+(?:_[0-9]+)*)?")
-_ESCAPE = re.compile(r"\\(?:u\{([0-9A-Fa-f]{1,6})\}|x([0-9A-Fa-f]{2})|(.)?)", re.DOTALL)
+_ESCAPE = re.compile(r'\\(?:u\{([0-9A-Fa-f]{1,6})\}|x([0-9A-Fa-f]{2})|(u\{[^{}"\n]{0,20}\}?|.)?)', re.DOTALL)
 _SIMPLE_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 
 
@@ -136,7 +136,7 @@ def escape_value(text: str, position: int, *, in_bytes: bool) -> tuple[str, int]
     if simple is not None:
         value = _SIMPLE_ESCAPES.get(simple)
         if value is None:
-            raise LiteralError("E0007", "unknown escape in a text", _escape_hint(simple, in_bytes), position, end)
+            raise LiteralError("E0007", "unknown escape in a text", _escape_hint(simple[0], in_bytes), position, end)
         return value, end
     if byte is not None:
         if not in_bytes:

@@ -14,7 +14,7 @@ from holdfast.lang import tree as t
 from holdfast.lang.diagnostics import Source
 from holdfast.lang.lower_body import BodyLowerer
 from holdfast.lang.resolve import Resolution
-from holdfast.lang.scope import Export, FunctionInfo, Kind, Variable
+from holdfast.lang.scope import Export, Variable
 
 
 @dataclass(slots=True)
@@ -160,6 +160,3 @@ class UnitLowerer:
 def lower(resolution: Resolution, source: Source, imports: list[str]) -> Unit:
     """The IR of a resolved file; ``imports`` are the names of the modules that it imports."""
     return UnitLowerer(resolution, source, imports).unit()
-
-
-__all__ = ["ClassSpec", "FieldSpec", "FunctionInfo", "Kind", "Unit", "Variable", "lower"]

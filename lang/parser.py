@@ -23,7 +23,7 @@ from typing import Any
 from holdfast.lang import tables
 from holdfast.lang.builder import Builder
 from holdfast.lang.diagnostics import CompileError, Diagnostic, Source
-from holdfast.lang.explain import explain
+from holdfast.lang.explain import END_OF_FILE, explain
 from holdfast.lang.lexer import Lexer
 from holdfast.lang.lexer_core import Token
 from holdfast.lang.tokens import END, EOF
@@ -47,10 +47,9 @@ def parse(source: Source) -> Program:
         raise CompileError(errors)
     run = _Run(source, lexer)
     program = run.parse(tokens)
-    if lexer.unfinished and errors:
-        # A bracket or text that is never closed was reported; that the source then ends is no second error.
-        end = len(source.text.rstrip())
-        run.errors = [error for error in run.errors if error.span[0] < end]
+    if lexer.cut_off or lexer.unfinished:
+        # A bracket, text or comment that is never closed was reported; that the source then ends is no second error.
+        run.errors = [error for error in run.errors if error.code != END_OF_FILE]
     if errors or run.errors:
         raise CompileError([*errors, *run.errors])
     if program is None:
@@ -197,7 +196,7 @@ class _Run:
                 starts.append(start)
                 depths.append(depth)
                 if depth > MAX_DEPTH:
-                    self._too_deep(start, end)
+                    self._too_deep(start)
                     return 0
             else:
                 values.append(make([], (token[1], token[1])))  # type: ignore[misc]
@@ -208,9 +207,9 @@ class _Run:
             state = jump(below, left, kind) if known is None else known
             states.append(state)
 
-    def _too_deep(self, start: int, end: int) -> None:
+    def _too_deep(self, start: int) -> None:
         hint = "name parts of it with let, or move them into functions"
-        self.report("E0302", f"program nests deeper than {MAX_DEPTH:,} levels", (start, end), hint)
+        self.report("E0302", f"program nests deeper than {MAX_DEPTH:,} levels", (start, start + 1), hint)
 
     # ------------------------------------------------------------------ errors
 

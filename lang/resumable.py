@@ -245,9 +245,9 @@ class Blocks(Emitter):
             self.line(f"else: pc = {target}; continue", item.n)
         else:
             assert item.value is not None
-            text, first = self.truth(item.value, "any")
+            text, at = self.truth(item.value, "any")
             self.flush()
-            self.line(f"if not ({text}): pc = {target}; continue", item.n if first is None else first)
+            self.line(f"if not ({text}): pc = {target}; continue", item.n if at is None else at)
 
 
 def resumable(

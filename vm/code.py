@@ -8,7 +8,6 @@ code object back to its proto, so that a frame on the stack tells function, inst
 from __future__ import annotations
 
 import dis
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType
 from typing import Any
@@ -42,7 +41,7 @@ class UnitCode:
 class Proto:
     """One function of one version of a file."""
 
-    __slots__ = ("failed", "function", "functions", "key", "resumables", "rounds", "table", "unit", "_direct")
+    __slots__ = ("_direct", "failed", "function", "functions", "key", "resumables", "rounds", "table", "unit")
 
     def __init__(self, function: ir.Function, unit: UnitCode, table: CodeTable) -> None:
         self.function = function
@@ -84,7 +83,7 @@ class Proto:
         """
         stub = make_stub(self.function, self.key, self.filename) if self._direct is None else None
         if stub is None:
-            names = {py: name for py, name in self.function.variables.items()}
+            names = self.function.variables
             made: FunctionType = self.maker()(*[self.unit.bindings[names[py]] for py in self.function.captures])
         else:
             self.table.note(stub, self)
@@ -215,6 +214,3 @@ def place_of(proto: Proto, n: int) -> Place | None:
         return None
     line, _ = proto.unit.source.position(span[0])
     return proto.unit.source.name, line, proto.function.name
-
-
-__all__ = ["Callable", "CodeTable", "Place", "Proto", "UnitCode", "place_of"]

@@ -152,6 +152,8 @@ class Codec:
         self._trouble: Exception | None = None
         self.default = self._make_default()
         self.ext_hook = self._make_ext_hook()
+        self.record = self._make_record()
+        """Key and values to the record, as :func:`seal_record` of :meth:`pack`, in one call."""
 
     # ------------------------------------------------------------------ writing
 
@@ -164,6 +166,18 @@ class Codec:
             return _packb(values, default=self.default, option=_OPTIONS)
         except TypeError as error:
             self._raise(error, UnstorableValue(f"no record can hold this: {error}"))
+
+    def _make_record(self) -> Callable[[bytes, list[Any]], bytes]:
+        default = self.default
+
+        def record(key: bytes, values: list[Any]) -> bytes:
+            try:
+                payload = _packb(values, default=default, option=_OPTIONS)
+            except TypeError as error:
+                self._raise(error, UnstorableValue(f"no record can hold this: {error}"))
+            return _pack_head(RECORD_VERSION, len(payload), crc32(payload, crc32(key))) + payload
+
+        return record
 
     def _make_default(self) -> Callable[[Any], Any]:
         identify = self._identify

@@ -13,12 +13,14 @@ from __future__ import annotations
 import codecs
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from holdfast.vm import ids
+from holdfast.vm.helpers import guest_callable
 from holdfast.vm.limits import TEXT_LENGTH
-from holdfast.vm.objects import NEW, Capability, Obj, fail, kind_name, seal
+from holdfast.vm.objects import NEW, Capability, Obj, fail, kind_name, read_only, seal, world_class
 
 READ_MAX = TEXT_LENGTH
 CHUNK = 1 << 20
@@ -31,11 +33,12 @@ PATH_PARTS_MAX = 64
 class Dir(Capability):
     """A host folder; ``rights`` is ``r`` or ``rw``."""
 
-    __slots__ = ("f_rights", "fd")
+    __slots__ = ("fd", "rights")
     _k = ids.DEVICE_DIR
-    _slots = ("f_rights",)
+    _slots = ("rights",)
     _name = "Dir"
-    f_rights: Any
+    f_rights = read_only("rights")
+    rights: Any
     fd: int
 
 
@@ -43,12 +46,13 @@ class Dir(Capability):
 class Reader(Capability):
     """An open host file, read in chunks."""
 
-    __slots__ = ("decoder", "f_done", "f_size", "file")
+    __slots__ = ("decoder", "done", "file", "size")
     _k = ids.DEVICE_READER
-    _slots = ("f_size", "f_done")
+    _slots = ("size", "done")
     _name = "Reader"
-    f_size: Any
-    f_done: Any
+    f_size, f_done = read_only("size"), read_only("done")
+    size: Any
+    done: Any
     file: Any
     decoder: Any
 
@@ -62,7 +66,7 @@ def open_dir(path: str | Path, rights: str = "r") -> Dir:
         raise ValueError(rights)
     made = Dir()
     made._t, made._i = None, NEW
-    made.f_rights = rights
+    made.rights = rights
     made.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     return made
 
@@ -137,7 +141,7 @@ def open_(self: Dir, path: Any) -> Reader:
     fd, size = _regular(self, "open", path)
     made = Reader()
     made._t, made._i = None, NEW
-    made.f_size, made.f_done = size, 0
+    made.size, made.done = size, 0
     made.file = os.fdopen(fd, "rb")
     made.decoder = codecs.getincrementaldecoder("utf-8")()
     return made
@@ -170,10 +174,14 @@ def make_caps(grants: dict[str, Any], new_list: Any) -> Caps:
         return new_list(sorted(grants))
 
     space: dict[str, Any] = {"__slots__": (), "_name": "caps", "__module__": "hold", "_no_field": _not_granted}
-    space.update({"f_" + name: property(lambda self, v=value: v) for name, value in grants.items()})
+    space.update({"f_" + name: _granted(value) for name, value in grants.items()})
     made: Any = seal(type("caps", (Caps,), space | {"m_names": names_}))()
     made._t, made._i = None, NEW
     return made  # type: ignore[no-any-return]
+
+
+def _granted(device: Any) -> property:
+    return property(lambda self: device)
 
 
 def _not_granted(name: str) -> Any:
@@ -188,11 +196,11 @@ def next_(self: Reader, size: Any = CHUNK) -> str | None:
         raw = self.file.read(size)
     except AttributeError:
         fail("CapabilityError", "this file was opened in an earlier run: open it again")
-    self.f_done += len(raw)
+    self.done += len(raw)
     try:
         text: str = self.decoder.decode(raw, final=not raw)
     except UnicodeDecodeError:
-        fail("ValueError", f"the file is not UTF-8 (before byte {self.f_done})")
+        fail("ValueError", f"the file is not UTF-8 (before byte {self.done})")
     if not raw:
         self.file.close()
         return text or None
@@ -204,5 +212,26 @@ def close(self: Reader) -> None:
     self.file.close()
 
 
-DIR_METHODS = {"read": read, "read_bytes": read_bytes, "open": open_, "names": names}
-READER_METHODS = {"next": next_, "close": close}
+def install_devices(register: Callable[[type[Obj]], None], new_list: Callable[[list[Any]], Any]) -> dict[type, type]:
+    """Make the classes of devices of one world; returns the base class to the world's own."""
+    folder, reader = world_class(Dir), world_class(Reader)
+
+    def listed(self: Any, path: Any = None) -> Any:
+        """The names in a folder, sorted."""
+        return new_list(names(self, path))
+
+    def opened(self: Any, path: Any) -> Any:
+        """A reader that gives the file in chunks."""
+        made: Any = open_(self, path)
+        made.__class__ = reader
+        return made
+
+    tables: dict[Any, dict[str, Callable[..., Any]]] = {
+        folder: {"read": read, "read_bytes": read_bytes, "open": opened, "names": listed},
+        reader: {"next": next_, "close": close},
+    }
+    for owner, table in tables.items():
+        register(owner)
+        for name, function in table.items():
+            setattr(owner, "m_" + name, guest_callable(function, name))
+    return {Dir: folder, Reader: reader}

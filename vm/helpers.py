@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from types import FunctionType
-from typing import Any
+from typing import Any, NoReturn
 
 from holdfast.lang.spelling import hint
 from holdfast.vm import ids, limits, ops
-from holdfast.vm.objects import KINDS, UNSET, Box, Collections, Obj, Thrown, fail, kind_name, live, make_error
+from holdfast.vm.objects import UNSET, Box, Collections, Obj, Thrown, fail, kind_name, live, make_error
 from holdfast.vm.show import to_source, to_text
 from holdfast.vm.unwind import HOST_ERRORS, State, Unwinder, catchable
 
@@ -131,9 +131,10 @@ class Helpers:
         found = self.methods.get(type(obj), {}).get(name)
         if found is None:
             self.no_method(obj, name)
-        if type(found) is not FunctionType:
-            found = found.function()  # of the prelude, not compiled yet
-        return found
+        if type(found) is FunctionType:
+            return found
+        made: FunctionType = found.function()  # of the prelude, not compiled yet
+        return made
 
     def lookup(self, obj: Any, name: str, positional: int, names: tuple[str, ...]) -> Any:
         """What ``obj.name(…)`` calls: a function that takes self, or a :class:`Field`; the arguments are checked."""
@@ -156,7 +157,7 @@ class Helpers:
         check_call(function, positional + 1, names, 1)
         return function
 
-    def no_method(self, obj: Any, name: str) -> Any:
+    def no_method(self, obj: Any, name: str) -> NoReturn:
         """Throw: there is no such method."""
         if obj is None:
             fail("TypeError", f"nil has no method '{name}': test for nil first, or write ?.{name}(…)")
@@ -168,14 +169,14 @@ class Helpers:
 
     def iterate(self, value: Any) -> Iterator[Any]:
         """The iterator of ``for x in value``."""
-        live(value)
-        kind = getattr(type(value), "_k", 0)
+        cls = type(value)
+        if cls is str or cls is range or cls is bytes:
+            return iter(value)
+        kind = getattr(cls, "_k", 0)
         if kind == ids.LIST:
             return iter(value.v)
         if kind in (ids.MAP, ids.SET):
             return iter(list(value.v))
-        if type(value) in (str, bytes, range):
-            return iter(value)
         fail("TypeError", f"for cannot walk over {a(value)}: it takes a List, Map, Set, Text, Bytes or Range")
 
     def iterate_pairs(self, value: Any) -> Iterator[Any]:
@@ -328,6 +329,3 @@ def guest_callable(function: Callable[..., Any], name: str | None = None) -> Fun
     made.__doc__ = function.__doc__
     made.__dict__.update(function.__dict__)
     return made
-
-
-__all__ = ["KINDS", "RAW_TYPES", "Field", "Helpers", "check_call", "guest_callable"]

@@ -26,7 +26,7 @@ from holdfast.lang import ir
 from holdfast.lang.constructor import ConstructorField, constructor
 from holdfast.lang.lower import ClassSpec
 from holdfast.vm.code import CodeTable, Proto, UnitCode
-from holdfast.vm.objects import ERRORS, Capability, Error, Module, Obj, fail, make_class, register_name
+from holdfast.vm.objects import ERRORS, Capability, Error, Module, Obj, fail, field_as_method, make_class, register_name
 from holdfast.vm.threads import Thread
 
 
@@ -168,7 +168,7 @@ class Linker:
         added = [f for f in fields if f"f_{f}" not in python._slots and f not in getattr(python, "_added_names", ())]
         for name in added:
             setattr(python, "f_" + name, added_field(name, next((f for f in old.fields if f.name == name), None)))
-            setattr(python, "m_" + name, property(lambda self, n="f_" + name: getattr(self, n)))
+            setattr(python, "m_" + name, field_as_method("f_" + name))
         python._added_names = (*getattr(python, "_added_names", ()), *added)
         python._added = tuple(f"f_{n}" for n in python._added_names if f"f_{n}" in kept)
         for name in [n for n in vars(python) if n.startswith("m_")]:

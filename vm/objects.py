@@ -23,6 +23,7 @@ Map of a world gets a property for each field name that any code mentions (:func
 
 from __future__ import annotations
 
+from operator import attrgetter
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -151,6 +152,11 @@ class Module(Obj):
 
     __slots__ = ()
     _name = "Module"
+
+
+def read_only(slot: str) -> property:
+    """A field that programs see and only the machine sets: generated code stores by the field's name."""
+    return property(attrgetter(slot))
 
 
 def world_class(base: type[Obj]) -> Any:
@@ -327,11 +333,13 @@ def make_class(name: str, number: int, base: type[Obj], fields: Iterable[str]) -
         "__module__": "hold",
     }
     for slot in own:
-        space["m_" + slot[2:]] = _field_as_method(slot)
+        space["m_" + slot[2:]] = field_as_method(slot)
     return seal(type("c_" + name, (base,), space))
 
 
-def _field_as_method(slot: str) -> property:
+def field_as_method(slot: str) -> property:
+    """What makes ``o.f()`` call the function in field f."""
+
     def read(self: Obj) -> Any:
         return getattr(self, slot)
 

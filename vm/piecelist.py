@@ -18,7 +18,7 @@ from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any, overload
 
 from holdfast.vm import ids
-from holdfast.vm.codec import DamagedRecord, check_values, seal_record
+from holdfast.vm.codec import DamagedRecord, check_values
 from holdfast.vm.pieces import PieceBase, PieceChanges
 
 if TYPE_CHECKING:
@@ -66,14 +66,16 @@ class ListChanges(PieceChanges):
 
     @property
     def header(self) -> list[int]:
+        """See the base."""
         return self.parts
 
     def write(self, heap: Heap, sink: Sink) -> Iterator[None]:
+        """See the base."""
         prefix = self.container.prefix
-        pack = heap.codec.pack
+        record = heap.codec.record
         for number, items in self.chunks.items():
             place = prefix + b"c" + _pack_id(number)
-            sink.batch.put(place, seal_record(place, pack([items])))
+            sink.batch.put(place, record(place, [items]))
             yield
         for number in self.dropped:
             sink.batch.delete(prefix + b"c" + _pack_id(number))
@@ -81,7 +83,7 @@ class ListChanges(PieceChanges):
         for start in range(0, len(self.order), PAGE_CHUNKS):
             place = prefix + b"d" + _pack_page(page)
             flat = list(chain.from_iterable(self.order[start : start + PAGE_CHUNKS]))
-            sink.batch.put(place, seal_record(place, pack(flat)))
+            sink.batch.put(place, record(place, flat))
             page += 1
             yield
         for old in range(page, self.pages_before):
@@ -418,6 +420,7 @@ class PieceList(PieceBase, MutableSequence[Any]):
     # ------------------------------------------------------------------ checkpoints, atomic, memory
 
     def freeze(self) -> ListChanges:
+        """See the base."""
         self.frozen = taken = ListChanges(self)
         self.dirty = {}
         self.dropped = set()
@@ -427,10 +430,12 @@ class PieceList(PieceBase, MutableSequence[Any]):
         return taken
 
     def begin_level(self) -> None:
+        """See the base."""
         self.levels.append(ListLevel(self))
         self.stamp = object()
 
     def end_level(self, *, keep: bool, owned_by_outer: bool, moved: bool) -> None:
+        """See the base."""
         self.stamp = object()
         if keep and owned_by_outer and moved:
             return
@@ -450,6 +455,7 @@ class PieceList(PieceBase, MutableSequence[Any]):
         self._starts = None
 
     def trim(self) -> None:
+        """See the base."""
         frozen = self.frozen.chunks if self.frozen is not None else {}
         if self.levels:
             return
@@ -458,6 +464,7 @@ class PieceList(PieceBase, MutableSequence[Any]):
                 chunk.items = None
 
     def size_in_memory(self) -> int:
+        """See the base."""
         held = sum(chunk.length for chunk in self.chunks if chunk.items is not None)
         return ELEMENT_BYTES * held + 120 * len(self.chunks)
 

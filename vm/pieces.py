@@ -33,7 +33,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from holdfast.vm import ids
-from holdfast.vm.codec import DamagedRecord, check_values, key_name, seal_record
+from holdfast.vm.codec import DamagedRecord, check_values, key_name
 from holdfast.vm.objects import Obj
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ PIECES_ABOVE = {ids.LIST: 16_384, ids.MAP: 4_096, ids.SET: 4_096}
 write 10 times what a raw dict costs; a record of 4,096 entries takes 0.3 ms to write again for each change."""
 KEY_BYTES_MAX = 200
 """Longer key bytes are replaced by their hash."""
+SHORT = KEY_BYTES_MAX // 4
+"""Characters of a text whose key bytes are short in any case."""
 CHUNK_SCAN = 512
 """Entries read from the store at a time by an iteration."""
 ENTRY_BYTES = 250
@@ -57,6 +59,11 @@ HOLDERS = 4
 parameter, the argument of ``getrefcount``."""
 
 _pack_id = struct.Struct(">Q").pack
+
+
+def piece_range(oid: int) -> tuple[bytes, bytes]:
+    """Beginning and end of the keys of a collection's pieces."""
+    return b"P" + _pack_id(oid), b"P" + _pack_id(oid + 1)
 
 
 class Sink:
@@ -210,6 +217,7 @@ class MapChanges(PieceChanges):
 
     @property
     def header(self) -> list[int]:
+        """See the base."""
         return [self.count, self.next]
 
     def find(self, key: Any) -> Entry | None:
@@ -227,14 +235,13 @@ class MapChanges(PieceChanges):
         return bulk + sorted((pair for pair in self.fresh.items() if pair[0] > last), key=itemgetter(0))
 
     def write(self, heap: Heap, sink: Sink) -> Iterator[None]:
+        """See the base."""
         container = self.container
         prefix = container.prefix
         if self.cleared:
-            sink.batch.delete_range(prefix, b"P" + _pack_id(container.oid + 1))
-        for sequence, (key, value) in enumerate(self.bulk.items() if self.bulk is not None else ()):
-            self._put(heap, sink.batch, key, sequence, value)
-            container.keep_cached(key, value)
-            yield
+            sink.batch.delete_range(*piece_range(container.oid))
+        if self.bulk is not None:
+            yield from self._write_bulk(heap, sink, self.bulk)
         for key, (sequence, value, old) in self.entries.items():
             if old != GONE:
                 sink.batch.delete(prefix + b"q" + _pack_id(old))
@@ -248,13 +255,31 @@ class MapChanges(PieceChanges):
         """See the base."""
         self.container.frozen = None
 
+    def _write_bulk(self, heap: Heap, sink: Sink, bulk: dict[Any, Any]) -> Iterator[None]:
+        """What was a raw dict, which may be huge; and cache it again, since its raw entries are hot."""
+        container, record = self.container, heap.codec.record
+        by_key, by_number = container.prefix + b"k", container.prefix + b"q"
+        changes = container.changes
+        for sequence, (key, value) in enumerate(bulk.items()):
+            place = by_key + (b"s" + key.encode() if type(key) is str and len(key) < SHORT else key_bytes(heap, key))
+            batch = sink.batch
+            batch.put(place, record(place, [sequence, value]))
+            place = by_number + _pack_id(sequence)
+            batch.put(place, record(place, [key]))
+            if changes is not container.changes or changes.entries:
+                container.keep_cached(key, value)
+            else:
+                dict.__setitem__(container, key, value)
+            if not sequence % 4:
+                yield
+
     def _put(self, heap: Heap, batch: Batch, key: Any, sequence: int, value: Any) -> None:
-        prefix, pack = self.container.prefix, heap.codec.pack
+        prefix, record = self.container.prefix, heap.codec.record
         place = prefix + b"k" + key_bytes(heap, key)
-        batch.put(place, seal_record(place, pack([sequence, value])))
+        batch.put(place, record(place, [sequence, value]))
         if sequence >= self.base:
             place = prefix + b"q" + _pack_id(sequence)
-            batch.put(place, seal_record(place, pack([key])))
+            batch.put(place, record(place, [key]))
 
 
 class MapLevel:
@@ -347,6 +372,7 @@ class PieceMap(PieceBase, dict[Any, Any]):
         return True
 
     def get(self, key: Any, default: Any = None) -> Any:
+        """As a dict's."""
         try:
             return self[key]
         except KeyError:
@@ -400,15 +426,19 @@ class PieceMap(PieceBase, dict[Any, Any]):
         return True
 
     def keys(self) -> KeysView[Any]:  # type: ignore[override]
+        """As a dict's; in order of insertion."""
         return KeysView(self)
 
     def values(self) -> ValuesView[Any]:  # type: ignore[override]
+        """As a dict's; in order of insertion."""
         return ValuesView(self)
 
     def items(self) -> ItemsView[Any, Any]:  # type: ignore[override]
+        """As a dict's; in order of insertion."""
         return ItemsView(self)
 
     def copy(self) -> dict[Any, Any]:
+        """As a dict's; in order of insertion."""
         return dict(self.items())
 
     def __reversed__(self) -> Iterator[Any]:
@@ -478,6 +508,7 @@ class PieceMap(PieceBase, dict[Any, Any]):
         dict.pop(self, key, None)
 
     def clear(self) -> None:
+        """Delete everything; what is on disk goes with the next checkpoint."""
         if self.levels and self.levels[-1].whole is None:
             self.levels[-1].whole = self.changes
         self.changes = MapChanges(self.next, cleared=True)
@@ -485,6 +516,7 @@ class PieceMap(PieceBase, dict[Any, Any]):
         dict.clear(self)
 
     def pop(self, key: Any, *default: Any) -> Any:
+        """As a dict's."""
         try:
             value = self[key]
         except KeyError:
@@ -495,17 +527,20 @@ class PieceMap(PieceBase, dict[Any, Any]):
         return value
 
     def popitem(self) -> tuple[Any, Any]:
+        """As a dict's; reads all keys."""
         if not self.count:
             raise KeyError("the collection is empty")
         key = list(self)[-1]
         return key, self.pop(key)
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
+        """As a dict's."""
         if key not in self:
             self[key] = default
         return self[key]
 
     def update(self, other: Any = (), /, **more: Any) -> None:
+        """As a dict's."""
         for key, value in other.items() if hasattr(other, "items") else other:
             self[key] = value
         for key, value in more.items():
@@ -521,6 +556,7 @@ class PieceMap(PieceBase, dict[Any, Any]):
     # ------------------------------------------------------------------ checkpoints, atomic, memory
 
     def freeze(self) -> MapChanges:
+        """See the base."""
         taken = self.changes
         taken.count, taken.next = self.count, self.next
         taken.container = self
@@ -534,9 +570,11 @@ class PieceMap(PieceBase, dict[Any, Any]):
             dict.setdefault(self, key, value)
 
     def begin_level(self) -> None:
+        """See the base."""
         self.levels.append(MapLevel(self.count))
 
     def end_level(self, *, keep: bool, owned_by_outer: bool, moved: bool) -> None:
+        """See the base."""
         if keep and owned_by_outer and moved:
             return
         level = self.levels.pop()
@@ -565,7 +603,9 @@ class PieceMap(PieceBase, dict[Any, Any]):
                     changes.fresh[entry[0]] = key
 
     def trim(self) -> None:
+        """See the base."""
         dict.clear(self)
 
     def size_in_memory(self) -> int:
+        """See the base."""
         return ENTRY_BYTES * (dict.__len__(self) + len(self.changes.entries))

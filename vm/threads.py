@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 from greenlet import greenlet
 
 from holdfast.vm import ids
-from holdfast.vm.objects import Error, Obj, Thrown, fail, make_error, seal
+from holdfast.vm.objects import Error, Obj, Thrown, fail, make_error, read_only, seal
 from holdfast.vm.wakeup import Wakeup
 
 SLICE_S = 0.01
@@ -37,24 +37,25 @@ class Thread(Obj):
     """A thread as programs see it."""
 
     __slots__ = (
-        "f_error",
-        "f_name",
-        "f_result",
-        "f_state",
+        "error",
         "greenlet",
         "interrupt",
+        "name",
         "output",
+        "result",
+        "state",
         "waiters",
         "waits_for",
         "wake",
     )
     _k = ids.THREAD
-    _slots = ("f_name", "f_state", "f_result", "f_error")
+    _slots = ("name", "state", "result", "error")
     _name = "Thread"
-    f_name: Any
-    f_state: Any
-    f_result: Any
-    f_error: Any
+    f_name, f_state, f_result, f_error = map(read_only, _slots)
+    name: Any
+    state: Any
+    result: Any
+    error: Any
     greenlet: Any
     wake: int
     """Number of the timer that may wake it; another timer of the same thread is stale."""
@@ -122,10 +123,10 @@ class Scheduler:
         thread = self.thread_class()
         thread._t = self.token()
         thread._i = 0
-        thread.f_name = name
-        thread.f_state = "ready"
-        thread.f_result = None
-        thread.f_error = None
+        thread.name = name
+        thread.state = "ready"
+        thread.result = None
+        thread.error = None
         thread.greenlet = None
         thread.wake = 0
         thread.interrupt = None
@@ -161,8 +162,8 @@ class Scheduler:
         """A level is undone: its threads never were."""
         for thread in self.started.pop():
             thread.interrupt = None
-            thread.f_state = "failed"
-            thread.f_error = make_error("ThreadError", "the atomic block that started this thread was undone")
+            thread.state = "failed"
+            thread.error = make_error("ThreadError", "the atomic block that started this thread was undone")
             self.ended(thread)
 
     def work(self) -> None:
@@ -173,11 +174,11 @@ class Scheduler:
             function, args, named = thread.interrupt
             thread.interrupt = None
             try:
-                thread.f_result = function(*args, **named)
-                thread.f_state = "done"
+                thread.result = function(*args, **named)
+                thread.state = "done"
             except Exception as exception:
-                thread.f_error = self.convert(exception)
-                thread.f_state = "failed"
+                thread.error = self.convert(exception)
+                thread.state = "failed"
             function = args = named = None
             self.ended(thread)
             if len(self.pool) >= POOL_MAX:
@@ -195,7 +196,7 @@ class Scheduler:
 
     def make_ready(self, thread: Thread) -> None:
         """Let a waiting thread run again."""
-        thread.f_state = "ready"
+        thread.state = "ready"
         thread.wake += 1
         self.ready.append(thread)
 
@@ -221,7 +222,7 @@ class Scheduler:
                 fail("AtomicError", f"an atomic block ran longer than {ATOMIC_S:g} s: do less in it")
             return
         if self.ready or self.timers or self.event.is_set() or self.wants_slice():
-            thread.f_state = "ready"
+            thread.state = "ready"
             self.ready.append(thread)
             self.switch_out()
 
@@ -229,7 +230,7 @@ class Scheduler:
         """Wait until somebody makes the current thread ready."""
         thread = self.current
         assert thread is not None
-        thread.f_state = state
+        thread.state = state
         self.switch_out()
         if thread.interrupt is not None:
             error, thread.interrupt = thread.interrupt, None
@@ -256,9 +257,9 @@ class Scheduler:
             fail("ThreadError", "a thread cannot join itself")
         current = self.current
         assert current is not None
-        if thread.f_state not in ("done", "failed"):
+        if thread.state not in ("done", "failed"):
             self.may_wait()
-        while thread.f_state not in ("done", "failed"):
+        while thread.state not in ("done", "failed"):
             self.refuse_circle(current, thread)
             thread.waiters.append(current)
             current.waits_for = thread
@@ -266,13 +267,13 @@ class Scheduler:
                 self.park("joining")
             finally:
                 current.waits_for = None
-        if thread.f_state == "failed":
-            raise Thrown(thread.f_error)
-        return thread.f_result
+        if thread.state == "failed":
+            raise Thrown(thread.error)
+        return thread.result
 
     def refuse_circle(self, current: Thread, thread: Thread) -> None:
         """Throw when the thread waits, over others perhaps, for the current one."""
-        names = [current.f_name, thread.f_name]
+        names = [current.name, thread.name]
         link = thread.waits_for
         while link is not None:
             names.append(link.f_name)
@@ -284,7 +285,7 @@ class Scheduler:
         """End the current thread's slice."""
         thread = self.current
         assert thread is not None
-        thread.f_state = "ready"
+        thread.state = "ready"
         self.ready.append(thread)
         self.switch_out()
 
@@ -304,7 +305,7 @@ class Scheduler:
             if not self.ready:
                 break
             thread = self.ready.popleft()
-            thread.f_state = "running"
+            thread.state = "running"
             self.current = thread
             self.switches += 1
             try:
@@ -326,7 +327,7 @@ class Scheduler:
         now = monotonic()
         while self.timers and self.timers[0][0] <= now:
             _, number, thread = heapq.heappop(self.timers)
-            if thread.wake == number and thread.f_state == "sleeping":
+            if thread.wake == number and thread.state == "sleeping":
                 self.make_ready(thread)
 
     def run_until(self, done: Callable[[], bool]) -> None:
@@ -350,8 +351,18 @@ class Scheduler:
         # A thread that has not begun keeps there what it is to call.
         thread.interrupt = (throw, (error,), {}) if type(thread.interrupt) is tuple else error
         self.globals["_poll"] = True
-        if thread.f_state in ("sleeping", "joining"):
+        if thread.state in ("sleeping", "joining"):
             self.make_ready(thread)
+
+
+def thread_methods(scheduler: Scheduler) -> dict[str, Callable[..., Any]]:
+    """The methods of threads in one world."""
+
+    def join(self: Any) -> Any:
+        """Wait for the thread's end: its result, or throws what it threw."""
+        return scheduler.join(self)
+
+    return {"join": join}
 
 
 class Ticker:

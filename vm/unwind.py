@@ -10,12 +10,12 @@ Python exceptions other than :class:`~holdfast.vm.objects.Thrown` reach guest co
 from __future__ import annotations
 
 import sys
-from types import FunctionType, TracebackType
+from types import TracebackType
 from typing import Any, NoReturn
 
 from holdfast.lang.assemble import LINE_BASE
 from holdfast.lang.resumable import Layout
-from holdfast.vm.code import CodeTable, Proto, place_of
+from holdfast.vm.code import CodeTable, Place, Proto, place_of
 from holdfast.vm.objects import Error, Thrown, kind_name, make_error
 from holdfast.vm.store import StoreError
 
@@ -60,7 +60,8 @@ class Unwinder:
 
     def deopt(self) -> State:
         """In the direct shape's outer handler: the state in which the frame goes on."""
-        return self.state_or_error(sys.exception())
+        state: State = self.state_or_error(sys.exception())
+        return state
 
     def caught(self) -> Any:
         """In a ``try`` of the direct shape: the Hold error, or the state in which the frame goes on."""
@@ -138,7 +139,7 @@ class Unwinder:
         """Give the error its place and trace, unless it has them."""
         if error.f_trace is not None:
             return error
-        places = []
+        places: list[Place] = []
         entry = traceback
         while entry is not None:
             proto = self.table.proto_of(entry.tb_frame.f_code)
@@ -149,7 +150,7 @@ class Unwinder:
                 del places[:TRACE_MAX]
             entry = entry.tb_next
         frame = traceback.tb_frame.f_back if traceback is not None else None
-        outer = []
+        outer: list[Place] = []
         while frame is not None and len(outer) < TRACE_MAX:
             proto = self.table.proto_of(frame.f_code)
             place = place_of(proto, frame.f_lineno - LINE_BASE) if proto is not None else None
@@ -192,6 +193,3 @@ def catchable(error: Error) -> bool:
 def _raise(state: State) -> NoReturn:
     """Stands in for a resumable shape when all there is to do is to throw."""
     raise Thrown(state.values[0])
-
-
-__all__ = ["FunctionType", "State", "Unwinder", "catchable"]

@@ -21,28 +21,25 @@ from types import FunctionType
 from typing import Any
 
 from holdfast.lang.assemble import check_python
-from holdfast.lang.compile import source_hash
-from holdfast.lang.diagnostics import Source
 from holdfast.lang.emit import RawMethods
-from holdfast.lang.lower import Unit
 from holdfast.vm import ids
 from holdfast.vm.builtins import builtins
 from holdfast.vm.checkpoint import Checkpointer
 from holdfast.vm.code import CodeTable, UnitCode
 from holdfast.vm.codec import DamagedRecord
-from holdfast.vm.devices import DIR_METHODS, READER_METHODS, Dir, Reader, make_caps
+from holdfast.vm.devices import install_devices, make_caps
 from holdfast.vm.heap import FunctionParts, Heap
 from holdfast.vm.helpers import Helpers, guest_callable
 from holdfast.vm.library import NO_LIBRARY, Library, checked
 from holdfast.vm.link import ClassInfo, Linker
 from holdfast.vm.methods import methods
 from holdfast.vm.modules import Modules
-from holdfast.vm.preludes import Preludes
-from holdfast.vm.objects import ERRORS, KINDS, NEW, Error, Obj, Thrown, fail, kind_name, make_error, world_class
-from holdfast.vm.show import to_text
+from holdfast.vm.objects import ERRORS, KINDS, NEW, Obj, Thrown, fail, world_class
 from holdfast.vm.outbox import Outbox
-from holdfast.vm.store import Durability, Store, StoreError
-from holdfast.vm.threads import Scheduler, Thread
+from holdfast.vm.preludes import Preludes
+from holdfast.vm.show import to_text
+from holdfast.vm.store import Durability, Store
+from holdfast.vm.threads import Scheduler, Thread, thread_methods
 from holdfast.vm.unwind import Unwinder
 
 DEPTH_MAX = 110_000
@@ -175,32 +172,9 @@ class World:
             for name, function in callables.items():
                 setattr(cls, "m_" + name, function)
         Preludes(self).install()
-        folder, reader = world_class(Dir), world_class(Reader)
-        self.device_classes = {Dir: folder, Reader: reader}
-        for cls in (folder, reader):
-            self.heap.register_class(cls)
-        new_list = self.new_list
-
-        def names(self: Any, path: Any = None) -> Any:
-            """The names in a folder, sorted."""
-            return new_list(DIR_METHODS["names"](self, path))
-
-        def open_(self: Any, path: Any) -> Any:
-            """A reader that gives the file in chunks."""
-            made = DIR_METHODS["open"](self, path)
-            made.__class__ = reader
-            return made
-
-        for owner, table in ((folder, DIR_METHODS | {"names": names, "open": open_}), (reader, READER_METHODS)):
-            for name, function in table.items():
-                setattr(owner, "m_" + name, guest_callable(function, name))
-        scheduler = self.scheduler
-
-        def join(self: Any) -> Any:
-            """Wait for the thread's end: its result, or throws what it threw."""
-            return scheduler.join(self)
-
-        setattr(self.thread_class, "m_join", guest_callable(join))
+        self.device_classes = install_devices(self.heap.register_class, self.new_list)
+        for name, function in thread_methods(self.scheduler).items():
+            setattr(self.thread_class, "m_" + name, guest_callable(function, name))
 
     def _builtin(self, name: str, function: FunctionType) -> None:
         self.globals["b:" + name] = function
@@ -439,6 +413,3 @@ class World:
 
 def _not_yet(*_: Any) -> None:
     fail("CapabilityError", "on_behalf needs a message that was received")
-
-
-__all__ = ["Error", "Sequence", "Source", "StoreError", "Unit", "World", "kind_name", "make_error"]

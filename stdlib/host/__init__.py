@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from holdfast.stdlib.host import csv_read, csv_write, json_read, json_write, numbers, regex
+from holdfast.stdlib.host import csv_read, csv_write, json_read, json_write, numbers, regex, texts
 from holdfast.vm.runtime import Runtime
 
 
 def functions(runtime: Runtime) -> Mapping[str, Callable[..., Any]]:
     """All host functions for one world."""
-    tables = (module.functions(runtime) for module in (json_read, json_write, csv_read, csv_write, numbers, regex))
+    tables = (module.functions(runtime) for module in (json_read, json_write, csv_read, csv_write, numbers, regex, texts))
     return {f"host_{name}": function for table in tables for name, function in table.items()}

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from holdfast.stdlib.host.regex_machine import Budget, Machine, OutOfWork, Search
+from holdfast.stdlib.host.regex_automaton import Budget, OutOfWork
+from holdfast.stdlib.host.regex_machine import Machine, Search
 from holdfast.stdlib.host.regex_parse import FLAGS
 from holdfast.vm.library import takes
 from holdfast.vm.methods.arguments import need_text

@@ -94,6 +94,20 @@ def nullable(tree: Tree) -> bool:
     return tree.least == 0 or nullable(tree.part)
 
 
+def prefix(tree: Tree) -> str:
+    """The text that every match begins with, as far as it is known."""
+    parts = tree.parts if isinstance(tree, Sequence) else (tree,)
+    found = ""
+    for part in parts:
+        if not isinstance(part, Chars):
+            return found + (prefix(part.part) if isinstance(part, Group) else "")
+        chars = part.set
+        if chars.negated or chars.fold or chars.classes or len(chars.ranges) != 1 or len(set(chars.ranges[0])) > 1:
+            return found
+        found += chr(chars.ranges[0][0])
+    return found
+
+
 class _Builder:
     def __init__(self, backwards: bool) -> None:
         self.backwards = backwards

@@ -361,7 +361,9 @@ def test_on_durable_comes_after_the_flush(tmp_path: Path) -> None:
 
     world.store._flush_raw = logged  # type: ignore[method-assign]
     for number in range(3):
-        checkpoint = world.checkpoints.begin(on_durable=lambda done: events.append((done.number, threading.get_ident())))
+        checkpoint = world.checkpoints.begin(
+            on_durable=lambda done: events.append((done.number, threading.get_ident()))
+        )
         assert not checkpoint.durable
         checkpoint.run()
         world.checkpoints.wait(checkpoint)
@@ -389,7 +391,9 @@ def test_cadence() -> None:
 def test_memory_limit(tmp_path: Path) -> None:
     """Reading a world larger than the limit keeps the estimate near it, and what is dirty is kept."""
     world = World(tmp_path / "w")
-    world.touch(world.heap.root).v["l"] = world.new("List", [world.new(POINT, n, "x" * 50, 0, 0) for n in range(20_000)])
+    world.touch(world.heap.root).v["l"] = world.new(
+        "List", [world.new(POINT, n, "x" * 50, 0, 0) for n in range(20_000)]
+    )
     world.save()
     world.close()
     limit = 2_000_000

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.vm import ids
+from holdfast.vm import ids, maintenance
 from holdfast.vm.codec import DamagedRecord, bare_codec, seal_record
 from holdfast.vm.equality import equal
 from holdfast.vm.piecelist import CHUNK, PieceList
@@ -226,7 +226,7 @@ def test_list_is_a_list(large: World, seed: int) -> None:
         assert len(pieces) == len(model)
     assert list(pieces) == model == list(reversed(pieces))[::-1]
     assert pieces == model
-    assert [*pieces, 1] == pieces + [1]
+    assert operator.add(pieces, [1]) == [*pieces, 1]
 
 
 def test_list_iterator_tells_its_place(large: World) -> None:
@@ -333,3 +333,35 @@ def test_forged_headers(large: World) -> None:
     for header in ([], [1, 1, 1], [5, 1, 10**9], [0, "x", 0], [-1, 1, 0]):
         with pytest.raises(DamagedRecord):
             PieceList.from_header(heap, 5, header)
+
+
+def test_pieces_of_an_abandoned_split(tmp_path: Path) -> None:
+    """Pieces that went ahead of a commit which never came are ignored, and gone after the next, different split."""
+    world = World(tmp_path / "w")
+    root = world.touch(world.heap.root)
+    root.v["m"] = world.new("Map", {"a": 1})
+    world.save()
+    for attempt in range(2):
+        found = world.touch(world.heap.root.v["m"]).v
+        for number in range(MANY_MAP - attempt):
+            found[f"{attempt} {number}"] = number
+        del found
+        opened = world.checkpoints.begin()
+        while not opened.batches:
+            opened.step()
+        if attempt == 0:
+            world.close()
+            world = World(tmp_path / "w")
+            assert world.heap.root.v["m"].v == {"a": 1}
+            assert list(world.store.scan(b"P"))
+            assert list(maintenance.check(world.store))[-1].problems == []
+        else:
+            opened.run()
+    world.close()
+    world = World(tmp_path / "w")
+    found = world.heap.root.v["m"].v
+    assert isinstance(found, PieceMap)
+    assert list(found) == ["a", *(f"1 {number}" for number in range(MANY_MAP - 1))]
+    assert "0 5" not in found
+    assert list(maintenance.check(world.store))[-1].problems == []
+    world.close()

@@ -67,7 +67,7 @@ def test_later_format(tmp_path: Path) -> None:
     store.write(batch)
     store.close()
     for _ in range(2):
-        with pytest.raises(WorldVersion, match="has format 2.*formats up to 1"):
+        with pytest.raises(WorldVersion, match=r"has format 2.*formats up to 1"):
             Store(tmp_path / "w")
 
 

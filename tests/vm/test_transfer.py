@@ -32,7 +32,7 @@ def world(tmp_path: Path) -> Any:
     made = World(tmp_path / "w")
     root = made.touch(made.heap.root)
     point = made.new(POINT, -0.0, 2**100, b"\x00\xff", range(0, 2**70, 3))
-    point._x, point._o = {"more": 1.0}, made.new(LINK, True, float("inf"), -(2**63), 2**63, "ü\u2028\"\\\n\0")
+    point._x, point._o = {"more": 1.0}, made.new(LINK, True, float("inf"), -(2**63), 2**63, 'ü\u2028"\\\n\0')
     box = Box()
     box._t, box._i, box.v = made.heap.token, 0, UNSET
     root.v |= {"p": point, "f": closure(point, closure(1, root), POINT), point: "key", "box": box, 1: True, "c": LINK}
@@ -161,7 +161,7 @@ def test_any_changed_text_is_refused_or_a_world(data: st.DataObject) -> None:
     lines += ['{"class":300,"fields":[1,2.5,"x",{"ref":2}],"id":3,"schema":0}', '{"side":"eA==","values":[{"ref":3}]}']
     text = "\n".join(lines) + "\n"
     at = data.draw(st.integers(0, len(text) - 1))
-    text = text[:at] + data.draw(st.sampled_from(list('0123456789"[]{}:,.-xe\n') + ["", "  "])) + text[at + 1 :]
+    text = text[:at] + data.draw(st.sampled_from([*'0123456789"[]{}:,.-xe\n', "", "  "])) + text[at + 1 :]
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "text", Path(folder) / "i"
         source.write_text(text, "utf-8")

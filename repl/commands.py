@@ -1,0 +1,290 @@
+"""The commands of ``holdfast``.  Each imports what it needs when it runs, so that ``run`` starts at once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from holdfast.repl import exits, host
+from holdfast.repl.console import Console, say, tell
+from holdfast.repl.exits import Failure, Stop
+from holdfast.repl.options import json_option, opening, opening_options, world_option
+from holdfast.repl.signals import Signals
+
+SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+SHELLS = ("bash", "zsh", "fish")
+PROGRAM = "holdfast"
+COMPLETE = "_HOLDFAST_COMPLETE"
+
+
+def examples(*lines: str, table: bool = False) -> str:
+    """The end of a help page."""
+    text = "\b\nExamples:\n" + "\n".join("  " + line for line in lines)
+    return text + ("\n\n\b\n" + exits.TABLE if table else "")
+
+
+class Group(click.Group):
+    """A group of commands: those that were declared with it, and a subgroup that is imported when it is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands."""
+        return [*super().list_commands(ctx), "world"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name."""
+        if cmd_name != "world":
+            return super().get_command(ctx, cmd_name)
+        from holdfast.repl.world_commands import world
+
+        return world
+
+
+@click.group(
+    cls=Group,
+    context_settings=SETTINGS,
+    epilog=examples(
+        "holdfast run hello.hold           run a program in the world ./.holdfast",
+        "holdfast repl                     talk to the world",
+        "holdfast test bank.hold           run the tests of a file",
+        "holdfast world stat               how much the world holds",
+        'eval "$(holdfast completion bash)"',
+        table=True,
+    ),
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda c, p, v: v and _version(c))
+def cli() -> None:
+    """Holdfast: programs, objects and threads that survive.
+
+    A world is a folder that holds everything that its programs have made: there is no save, and no loading.
+    """
+
+
+def _version(context: click.Context) -> None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        number = version("holdfast")
+    except PackageNotFoundError:
+        number = "(not installed)"
+    click.echo(f"holdfast {number}")
+    context.exit()
+
+
+def run_command(arguments: list[str], signals: Signals) -> int:
+    """Run a command line; returns the exit code.
+
+    Raises Failure and what the machine raises.
+    """
+    try:
+        code = cli.main(arguments, prog_name=PROGRAM, complete_var=COMPLETE, standalone_mode=False, obj=signals)
+    except click.UsageError as error:
+        say(f"error: {error.format_message()}")
+        if error.ctx is not None:
+            say(f"see: {error.ctx.command_path} --help")
+        return exits.USAGE
+    except click.ClickException as error:
+        say(f"error: {error.format_message()}")
+        return exits.USAGE
+    except (click.Abort, EOFError):
+        raise Stop(2) from None
+    return code if isinstance(code, int) else exits.OK
+
+
+# --------------------------------------------------------------------------- running
+
+
+@cli.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    epilog=examples(
+        "holdfast run hello.hold",
+        "holdfast run report.hold 2024 --short       (the program finds them in args)",
+        "holdfast run --grant data=dir:./csv:r load.hold",
+        "echo 'print(1 + 1)' | holdfast run -",
+    ),
+)
+@opening_options
+@click.argument("file", type=click.Path())
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def run(signals: Signals, file: str, args: tuple[str, ...], **opened: Any) -> int:
+    """Run a program.
+
+    Its imports are looked for beside FILE.  It finds ARGS in the List args, and everything that it keeps under root
+    is there the next time.
+    """
+    from holdfast.repl.files import folder_of, loader, read_source, shown
+    from holdfast.repl.local import LocalHost
+
+    program = host.Program(read_source(file), shown(file), _texts(args), loader(folder_of(file)))
+    console = Console()
+    with LocalHost(opening(**opened), console, signals) as local:
+        outcome = local.run(program)
+    return _ended(outcome, local.driver.ended_by, console, local.world.heap.commit_number)
+
+
+def _texts(args: tuple[str, ...]) -> tuple[str, ...]:
+    for arg in args:
+        if not arg.isprintable() and any("\ud800" <= character <= "\udfff" for character in arg):
+            raise Failure(f"the argument {arg!r} is not UTF-8")
+    return args
+
+
+def _ended(outcome: host.Outcome, signal: int, console: Console, checkpoint: int) -> int:
+    """Tell how a program ended, when the last checkpoint is made."""
+    import sys
+
+    from holdfast.repl import colours
+    from holdfast.repl.problems import rendered
+
+    console.check()
+    if outcome.state == host.REFUSED:
+        tell(outcome.text)
+        return exits.COMPILE
+    if outcome.state == host.STOPPED:
+        say(f"ended by a signal; the world is at checkpoint {checkpoint}")
+        return exits.SIGNAL + signal
+    if outcome.state == host.INTERRUPTED:
+        places = outcome.problem.trace if outcome.problem is not None else ()
+        where = f" at {places[0].file}:{places[0].line} in {places[0].function}" if places else ""
+        say(f"interrupted{where}; the world is at checkpoint {checkpoint}")
+        return exits.INTERRUPTED
+    if outcome.problem is not None:
+        tell(rendered(outcome.problem, colours.wanted(sys.stderr)))
+        if outcome.problem.internal:
+            say(f"note: inside the machine: {outcome.problem.internal}")
+        return exits.FAILED
+    return exits.OK
+
+
+@cli.command(
+    epilog=examples(
+        "holdfast repl",
+        "holdfast repl --session experiments",
+        "holdfast repl < entries.hold               (without a prompt, for scripts)",
+    )
+)
+@opening_options
+@click.option("--session", default="main", show_default=True, metavar="NAME", help="Whose variables to use.")
+@click.pass_obj
+def repl(signals: Signals, session: str, **opened: Any) -> int:
+    """Talk to a world.
+
+    Variables, functions and classes live in the world: leave, come back, and they are there.
+    """
+    import sys
+
+    from holdfast.repl.start import start
+
+    return start(opening(**opened), session, signals, interactive=sys.stdin.isatty() and sys.stdout.isatty())
+
+
+@cli.command(
+    epilog=examples(
+        "holdfast test bank.hold",
+        "holdfast test --json *.hold",
+    )
+)
+@json_option
+@click.option("--timeout", default=60.0, show_default=True, metavar="SECONDS", help="How long one test may run.")
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+@click.pass_obj
+def test(signals: Signals, files: tuple[str, ...], timeout: float, as_json: bool) -> int:
+    """Run the tests of files, each in a world of its own.
+
+    A program's statements do not run, only its tests.
+    """
+    from holdfast.repl.testing import run_tests
+
+    return run_tests(files, timeout, as_json, signals)
+
+
+@cli.command(epilog=examples("holdfast check bank.hold", "holdfast check --json src/*.hold"))
+@json_option
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+def check(files: tuple[str, ...], as_json: bool) -> int:
+    """Compile files, run nothing, and report every error."""
+    from holdfast.repl.checking import check_files
+
+    return check_files(files, as_json)
+
+
+@cli.command(epilog=examples("holdfast fmt bank.hold", "holdfast fmt --check src/*.hold", "holdfast fmt - < a.hold"))
+@click.option("--check", "only_check", is_flag=True, help="Change nothing; exit 1 if a file would change.")
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+def fmt(files: tuple[str, ...], only_check: bool) -> int:
+    """Bring files into the one layout."""
+    from holdfast.repl.checking import format_files
+
+    return format_files(files, only_check)
+
+
+# --------------------------------------------------------------------------- looking
+
+
+@cli.command(epilog=examples("holdfast ps", "holdfast ps --json"))
+@world_option
+@json_option
+@click.pass_obj
+def ps(signals: Signals, world: str, as_json: bool) -> int:
+    """List the threads of a world."""
+    from dataclasses import asdict
+
+    from holdfast.repl.local import LocalHost, Options
+
+    console = Console()
+    with LocalHost(Options(world, create=False), console, signals) as local:
+        rows = local.threads()
+    if as_json:
+        click.echo(json.dumps([asdict(row) for row in rows]))
+        return exits.OK
+    for row in rows:
+        console.write(f"{row.id or '-':<16} {row.state:<10} {row.name}  {row.at}\n")
+    if not rows:
+        say("no threads")
+    return exits.OK
+
+
+@cli.command(
+    epilog=examples(
+        "holdfast inspect root",
+        "holdfast inspect 'root.accounts[\"ada\"]'",
+        "holdfast inspect K-10000000003 --json",
+    )
+)
+@world_option
+@json_option
+@click.argument("what", metavar="KID|PATH")
+@click.pass_obj
+def inspect(signals: Signals, what: str, world: str, as_json: bool) -> int:
+    """Take an object apart: by its KID, or by a path from root."""
+    import shutil
+
+    from holdfast.repl.local import LocalHost, Options
+    from holdfast.repl.shell import described
+
+    console = Console()
+    with LocalHost(Options(world, create=False), console, signals) as local:
+        found = local.inspect(what, shutil.get_terminal_size().columns)
+    click.echo(json.dumps(found.data, ensure_ascii=False) if as_json else described(found))
+    return exits.OK
+
+
+@cli.command(
+    epilog=examples(
+        'eval "$(holdfast completion bash)"                            (in ~/.bashrc)',
+        'eval "$(holdfast completion zsh)"                             (in ~/.zshrc)',
+        "holdfast completion fish > ~/.config/fish/completions/holdfast.fish",
+    )
+)
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> int:
+    """Write what makes a shell complete holdfast's commands."""
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    if found is None:
+        raise Failure(f"there is no completion for {shell}")
+    click.echo(found(cli, {}, PROGRAM, COMPLETE).source())
+    return exits.OK

@@ -1,0 +1,128 @@
+"""A world with one byte changed anywhere, or a file cut short, is one of its states, or is refused with a clear error:
+never a crash, never wrong data."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast.vm.codec import DamagedRecord
+from holdfast.vm.store import StoreError
+from tests.vm.worlds import POINT, World, canonical
+
+
+class Victim:
+    """A world that was killed, with tables, a log and a manifest with several edits; and all its states, by number."""
+
+    def __init__(self) -> None:
+        self.keep = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self.folder = Path(self.keep.name) / "killed"
+        self.states: dict[int, Any] = {}
+        path = Path(self.keep.name) / "w"
+        world = World(path, durability="power")
+        self.states[0] = canonical(world.heap.root)
+        for number in range(1, 61):
+            world.touch(world.heap.root).v[f"p{number % 9}"] = world.new(POINT, number, "t" * 40, number**9, None)
+            world.save()
+            self.states[number] = canonical(world.heap.root)
+            if number in (20, 30, 45):
+                world.store.compact_log()
+            if number == 40:
+                world.close()
+                world = World(path, durability="power")
+        shutil.copytree(path, self.folder)
+        world.close()
+
+    def files(self, *ends: str) -> list[Path]:
+        """Files that are not empty, whose names begin or end so; all, if nothing is said."""
+        found = [path for path in sorted(self.folder.iterdir()) if path.stat().st_size]
+        return [path for path in found if path.name.startswith(ends) or path.name.endswith(ends)] if ends else found
+
+
+@cache
+def victim() -> Victim:
+    """One for all tests of a process."""
+    return Victim()
+
+
+def open_changed(path: Path, data: bytes) -> str:
+    """Open a copy with one file's contents replaced; says how that went, and checks what was found."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        copy = Path(folder) / "w"
+        shutil.copytree(victim().folder, copy)
+        (copy / path.name).write_bytes(data)
+        try:
+            world = World(copy)
+        except StoreError as error:
+            assert str(error).isprintable() and len(str(error)) < 600
+            return "refused"
+        try:
+            found = canonical(world.heap.root)
+            assert found == victim().states[world.heap.commit_number]
+            return f"state {world.heap.commit_number}"
+        except (StoreError, DamagedRecord) as error:
+            assert str(error).isprintable()
+            return "refused while reading"
+        finally:
+            world.close()
+
+
+def flipped(path: Path, at: int, mask: int) -> bytes:
+    """The file with one byte changed."""
+    data = bytearray(path.read_bytes())
+    data[at % len(data)] ^= mask
+    return bytes(data)
+
+
+@given(st.sampled_from(["MANIFEST", ".log", ".sst", ""]), st.integers(0, 2**20), st.integers(1, 255))
+def test_one_changed_byte(kind: str, at: int, mask: int) -> None:
+    """The law of the module for one byte."""
+    files = victim().files(kind) if kind else victim().files()
+    path = files[at % len(files)]
+    outcome = open_changed(path, flipped(path, at // len(files), mask))
+    if kind == ".log":  # the log knows what is damage and what is the end of an interrupted write
+        assert outcome == "refused"
+
+
+@given(st.sampled_from(["MANIFEST", ".log", ".sst", "CURRENT"]), st.floats(0, 1))
+def test_cut_short(kind: str, share: float) -> None:
+    """The law of the module for a file that was cut; a cut log is a crash, and opens."""
+    path = victim().files(kind)[-1]
+    data = path.read_bytes()
+    outcome = open_changed(path, data[: int(len(data) * share)])
+    if kind == ".log":
+        assert outcome.startswith("state")
+
+
+@pytest.mark.parametrize("kind", ["MANIFEST", ".log", ".sst", "CURRENT", "OPTIONS"])
+def test_a_file_is_missing(tmp_path: Path, kind: str) -> None:
+    """The law of the module for a file that is gone."""
+    shutil.copytree(victim().folder, tmp_path / "w")
+    (tmp_path / "w" / victim().files(kind)[-1].name).unlink()
+    try:
+        world = World(tmp_path / "w")
+    except StoreError as error:
+        assert str(error).isprintable()
+        return
+    assert kind in (".log", "OPTIONS")
+    assert canonical(world.heap.root) == victim().states[world.heap.commit_number]
+    world.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["MANIFEST", ".log", ".sst"])
+def test_every_byte(kind: str) -> None:
+    """The law of the module for every byte of the manifest, and thousands of the others."""
+    rng = random.Random(5)
+    for path in victim().files(kind):
+        size = path.stat().st_size
+        for at in range(size) if size < 1_500 else sorted(rng.sample(range(size), 1_500)):
+            open_changed(path, flipped(path, at, 1 << rng.randrange(8)))
