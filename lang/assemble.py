@@ -16,7 +16,7 @@ from typing import Any
 
 from holdfast.lang import ir
 from holdfast.lang.direct import Failed, direct
-from holdfast.lang.emit import Line, NameTable, RawMethods
+from holdfast.lang.lines import Line, NameTable, RawMethods
 from holdfast.lang.resumable import Layout, resumable
 from holdfast.lang.verify import verify_code, verify_function, verify_tree
 

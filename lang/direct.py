@@ -24,8 +24,9 @@ from collections.abc import Mapping
 from itertools import zip_longest
 
 from holdfast.lang import ir
-from holdfast.lang.emit import CALLS, PURE, Emitter, Line, NameTable, RawMethods, count_uses, literal
+from holdfast.lang.emit import Emitter
 from holdfast.lang.infer import ANY, Inference
+from holdfast.lang.lines import CALLS, PURE, Line, NameTable, RawMethods, count_uses, literal
 
 BLOCKS_MAX = 16
 NESTING_MAX = 40

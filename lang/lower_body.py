@@ -53,7 +53,7 @@ class BodyLowerer(ExprLowerer):
             t.Return: lambda node: self.return_(self.expr(node.value) if node.value is not None else NIL),
             t.Break: lambda node: self.jump(BREAK),
             t.Continue: lambda node: self.jump(CONTINUE),
-            t.Throw: lambda node: self.emit("throw", None, (self.expr(node.value),), span=node.span),
+            t.Throw: self.throw,
             t.Try: self.try_,
             t.Atomic: self.atomic,
             t.OnBehalf: self.on_behalf,
@@ -413,6 +413,10 @@ class BodyLowerer(ExprLowerer):
             self.add(ir.If(0, test, again, []), span)
 
     # ------------------------------------------------------------------ try and atomic
+
+    def throw(self, node: t.Throw) -> None:
+        """``throw value``."""
+        self.emit("throw", None, (self.expr(node.value),), span=node.span)
 
     def try_(self, node: t.Try) -> None:
         """Handlers stand behind the try; ``finally`` is a region around both."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from holdfast.lang import ir
 from holdfast.lang import tree as t
@@ -20,7 +20,7 @@ NESTED_ARMS_MAX = 16
 class ExprLowerer:
     """State of one function being lowered, and its expressions."""
 
-    BINARY = {
+    BINARY: ClassVar = {
         "+": "add",
         "-": "sub",
         "*": "mul",

@@ -110,7 +110,12 @@ class Resolver:
     def capture(self, function: FunctionInfo, variable: Variable, span: t.Span) -> None:
         """Make the variable known in the function and in all between it and the owner."""
         top_level = variable.owner is self.main or variable.owner is self.outer
-        if self.mode != "session" and function.class_name and top_level and function.parent in (None, self.outer, self.main):
+        if (
+            self.mode != "session"
+            and function.class_name
+            and top_level
+            and function.parent in (None, self.outer, self.main)
+        ):
             self.error(
                 "E0109",
                 f"a class cannot use '{variable.name}', a variable of the program",
@@ -347,7 +352,8 @@ class Definitions:
             if base is not None and base.kind is Kind.BUILTIN and not base.name.endswith("Error"):
                 r.error("E0116", f"'{base.name}' cannot be extended", statement.base.span, "extend a class or Error")
         seen: set[str] = set()
-        for member in [*statement.fields, *statement.methods]:
+        members: list[t.FieldDef | t.MethodDef] = [*statement.fields, *statement.methods]
+        for member in members:
             if member.name in seen:
                 r.error("E0111", f"class {statement.name} has two members '{member.name}'", member.span, "rename one")
             seen.add(member.name)
@@ -374,7 +380,9 @@ class Definitions:
                 names = " → ".join(c.name for c in [*chain[chain.index(current) :], current])
                 assert current.base is not None
                 span = current.base.span
-                self.r.error("E0117", f"classes extend each other in a circle: {names}", span, "a base class comes first")
+                self.r.error(
+                    "E0117", f"classes extend each other in a circle: {names}", span, "a base class comes first"
+                )
 
     def closures(self, definitions: list[t.FunctionDef]) -> list[t.FunctionDef]:
         """The fixpoint: which top-level functions must be closures of main."""

@@ -291,7 +291,7 @@ class Walker:
         self.expr(node.target)
         self.expr(node.value)
         target = node.target
-        if isinstance(target, t.Field) and target.optional or isinstance(target, t.Index) and target.optional:
+        if (isinstance(target, t.Field) and target.optional) or (isinstance(target, t.Index) and target.optional):
             self.r.error("E0122", "a target with '?' cannot be assigned", target.span, "test for nil first")
         if isinstance(target, t.Field) and target.member is not None:
             self.r.error("E0104", "what a module defines cannot be assigned", target.span, "change the module's file")
@@ -338,9 +338,7 @@ class Walker:
     def return_(self, node: t.Return) -> None:
         """Only inside a function."""
         if self.r.function is self.r.main:
-            self.r.error(
-                "E0106", "'return' outside a function", node.span, "a program ends after its last statement"
-            )
+            self.r.error("E0106", "'return' outside a function", node.span, "a program ends after its last statement")
         if node.value is not None:
             self.expr(node.value)
 

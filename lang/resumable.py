@@ -22,7 +22,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from holdfast.lang import ir
-from holdfast.lang.emit import Emitter, Line, NameTable, RawMethods
+from holdfast.lang.emit import Emitter
+from holdfast.lang.lines import Line, NameTable, RawMethods
 
 
 @dataclass(slots=True)

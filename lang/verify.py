@@ -71,38 +71,163 @@ def attribute_ok(name: str) -> bool:
     return name in ATTRIBUTES or _PREFIXED.match(name) is not None
 
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_SCALARS = frozenset((type(None), bool, int, float, str, bytes))
+_MANY = 1 << 30
+
+
+def _is_name(value: Any) -> bool:
+    return type(value) is str and _NAME.match(value) is not None
+
+
+def _is_key(value: Any) -> bool:
+    """The key of a definition: it becomes a global, which has a colon."""
+    return type(value) is str and (_GLOBAL.match(value) is not None or value in ("root", "caps", "threads"))
+
+
+def _is_class(value: Any) -> bool:
+    """What follows ``C:`` in the key of a class, or the name of a kind."""
+    return type(value) is str and _GLOBAL.match(f"C:{value}") is not None
+
+
+def _is_super(value: Any) -> bool:
+    return type(value) is tuple and len(value) == 2 and _is_class(value[0]) and _is_name(value[1])
+
+
+_TARGETS: dict[str, tuple[int, Callable[[Any], bool]]] = {
+    "call": (1, lambda target: target is None),
+    "callg": (0, _is_key),
+    "callm": (1, _is_name),
+    "calls": (1, _is_super),
+}
+"""Kind of call to the number of operands in front of the arguments, and what its target must be."""
+
+
+def _is_call(kind: str, target: Any, positional: Any, names: Any, count: int) -> bool:
+    """Data of a call with ``count`` operands."""
+    if kind not in _TARGETS or type(positional) is not int or type(names) is not tuple:
+        return False
+    before, good = _TARGETS[kind]
+    return good(target) and all(map(_is_name, names)) and 0 <= positional == count - before - len(names)
+
+
+def _is_spawn(op: ir.Op) -> bool:
+    if type(op.data) is not tuple or len(op.data) != 6:
+        return False
+    kind, target, positional, names, *lists = op.data
+    extra = 0
+    for one in lists:
+        if one is not None:
+            if type(one) is not tuple or not all(map(_is_name, one)):
+                return False
+            extra += len(one)
+    return _is_call(kind, target, positional, names, len(op.args) - extra)
+
+
+def _none(op: ir.Op) -> bool:
+    return op.data is None
+
+
+def _bool(op: ir.Op) -> bool:
+    return type(op.data) is bool
+
+
+def _call_data(op: ir.Op) -> bool:
+    return type(op.data) is tuple and len(op.data) == 3 and _is_call(op.op, *op.data, len(op.args))
+
+
+def _text(op: ir.Op) -> bool:
+    data = op.data
+    return type(data) is tuple and len(data) == len(op.args) + 1 and all(type(piece) is str for piece in data)
+
+
+def _inrange(op: ir.Op) -> bool:
+    data = op.data
+    return type(data) is tuple and tuple(map(type, data)) == (int, int, bool)
+
+
+def _pair(op: ir.Op, first: type) -> bool:
+    data = op.data
+    return type(data) is tuple and tuple(map(type, data)) == (first, str)
+
+
+def _schemas() -> dict[str, tuple[int, int, Callable[[ir.Op], bool]]]:
+    """Operation to the least and greatest number of operands, and the test of its data."""
+    unary = "move neg not isnil truthy isunset throw rethrow restlist behalf_begin"
+    binary = (
+        "add sub mul div fdiv mod pow lt le gt ge eq ne in notin index index_or_nil pairgone pairkey pairvalue setbox"
+    )
+    nothing = "safepoint atomic_begin atomic_commit atomic_abort behalf_end"
+    out: dict[str, tuple[int, int, Callable[[ir.Op], bool]]] = {}
+    for count, names in ((0, nothing), (1, unary), (2, binary), (3, "setindex")):
+        out.update(dict.fromkeys(names.split(), (count, count, _none)))
+    out.update(dict.fromkeys(_TARGETS, (0, _MANY, _call_data)))
+    return out | {
+        "range": (2, 2, _bool),
+        "slice": (3, 3, _bool),
+        "isinst": (1, 1, lambda op: _is_class(op.data)),
+        "matches": (1, 1, lambda op: op.data is None or _is_class(op.data)),
+        "getfield": (1, 1, lambda op: _is_name(op.data)),
+        "getfield_or_nil": (1, 1, lambda op: _is_name(op.data)),
+        "setfield": (2, 2, lambda op: _is_name(op.data)),
+        "required": (1, 1, lambda op: _pair(op, str)),
+        "list": (0, _MANY, _none),
+        "map": (0, _MANY, lambda op: op.data is None and len(op.args) % 2 == 0),
+        "text": (0, _MANY, _text),
+        "global": (0, 0, lambda op: _is_key(op.data)),
+        "closure": (0, _MANY, lambda op: type(op.data) is int),
+        "box": (0, 1, _none),
+        "getbox": (1, 1, lambda op: _pair(op, bool)),
+        "iter": (1, 1, lambda op: type(op.data) is int and op.data in (1, 2)),
+        "alloc": (0, 0, lambda op: _is_class(op.data)),
+        "spawn": (0, _MANY, _is_spawn),
+        "assert": (1, 3, lambda op: type(op.data) is str),
+        "inrange": (1, 1, _inrange),
+        "islist": (1, 1, lambda op: type(op.data) is int),
+    }
+
+
+OPERATIONS = _schemas()
+
+
+def _operand(operand: Any) -> None:
+    if type(operand) is str:
+        _require(_LOCAL.match(operand) is not None, f"local {operand!r}")
+    else:
+        _require(type(operand) is ir.Const and type(operand.value) in _SCALARS, "an operand")
+
+
 def verify_function(function: ir.Function) -> None:
-    """Check the names in IR: they are about to become part of Python text."""
-    locals_ = {p.py for p in function.parameters} | set(function.captures) | ir.assigned(function.body)
-    for name in locals_:
-        _require(_LOCAL.match(name) is not None, f"local {name!r}")
+    """Check everything in IR that becomes part of Python text."""
+    for name in (*(p.py for p in function.parameters), *function.captures, *ir.assigned(function.body)):
+        _require(type(name) is str and _LOCAL.match(name) is not None, f"local {name!r}")
+    for parameter in function.parameters:
+        if parameter.default is not None:
+            _operand(parameter.default)
+    numbers: set[int] = set()
     for node in ir.walk(function.body):
-        _require(type(node.n) is int and 0 < node.n < function.size, "an instruction number")
-        if isinstance(node, ir.For):
-            _require(node.iterator in locals_, "an iterator")
-        if not isinstance(node, ir.Op):
-            continue
-        _require(node.op in OPERATIONS, f"operation {node.op!r}")
-        for arg in node.args:
-            known = _LOCAL.match(arg) is not None if isinstance(arg, str) else type(arg.value) in CONSTANTS
-            _require(known, "an operand")
-        if node.op in ("getfield", "setfield", "getfield_or_nil"):
-            _require(_PREFIXED.match(f"f_{node.data}") is not None, f"field {node.data!r}")
-        if node.op in ("call", "callg", "callm", "calls"):
-            target, _, names = node.data
-            for name in names if node.op != "callm" else (target, *names):
-                _require(_PREFIXED.match(f"m_{name}") is not None, f"name {name!r}")
-        if node.op == "spawn":
-            for name in node.data[3]:
-                _require(_PREFIXED.match(f"m_{name}") is not None, f"name {name!r}")
-
-
-OPERATIONS = frozenset(
-    "move add sub mul div fdiv mod pow neg not lt le gt ge eq ne in notin range isinst isnil matches getfield setfield "
-    "index setindex slice call callg callm calls list map text global closure box getbox setbox iter alloc spawn "
-    "required safepoint throw rethrow assert atomic_begin atomic_commit atomic_abort restlist isunset inrange islist "
-    "getfield_or_nil index_or_nil pairgone pairkey pairvalue behalf_begin behalf_end".split()
-)
+        _require(type(node.n) is int and 0 < node.n < function.size and node.n not in numbers, "an instruction number")
+        numbers.add(node.n)
+        match node:
+            case ir.Op():
+                for arg in node.args:
+                    _operand(arg)
+                least, most, good = OPERATIONS.get(node.op, (0, -1, _none))
+                _require(least <= len(node.args) <= most, f"operation {node.op!r}")
+                _require(good(node), f"data of operation {node.op!r}")
+            case ir.If():
+                _operand(node.cond)
+            case ir.Logic():
+                _require(node.op in ("and", "or"), "a logic operation")
+                _operand(node.left)
+                _operand(node.result)
+            case ir.For():
+                _operand(node.iterator)
+                _require(type(node.iterator) is str and len(node.names) == 1, "a loop")
+            case ir.Return():
+                _operand(node.value)
+            case _:
+                _require(isinstance(node, ir.Loop | ir.Try | ir.Break | ir.Continue), "a node")
 
 
 _CONTEXTS = frozenset((ast.Load, ast.Store))
@@ -153,18 +278,23 @@ def _handler(node: Any) -> None:
     _require(node.name is None and named in ("Exception", "_HOST"), "an except clause")
 
 
-def _call(node: Any) -> None:
+def _call_node(node: Any) -> None:
     _require(not any(isinstance(a, ast.Starred) for a in node.args), "a starred argument")
 
 
+def _constant(node: Any) -> None:
+    _require(type(node.value) in _SCALARS, f"constant of type {type(node.value).__name__}")
+
+
 _CHECKS: dict[type[ast.AST], Callable[[Any], None]] = {
+    ast.Constant: _constant,
     ast.Name: _name,
     ast.Attribute: _attribute,
     ast.arg: _arg,
     ast.keyword: _keyword,
     ast.FunctionDef: _definition,
     ast.ExceptHandler: _handler,
-    ast.Call: _call,
+    ast.Call: _call_node,
 }
 
 

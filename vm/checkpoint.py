@@ -232,20 +232,22 @@ class Checkpoint:
     def _trace(self) -> Iterator[Batch | tuple[()]]:
         """Encode what is new, and what is found by that; a few go with the last batch, many go ahead."""
         heap, new, ahead, images = self._heap, self._new, self._ahead, self._images
-        layouts, record = heap.layouts, heap.codec.record
-        take, hold = new.popitem, self._held.append
+        layouts, record, state = heap.layouts, heap.codec.record, heap.state
+        take, hold, put = new.popitem, self._held.append, ahead.batch.put
         while new:
             oid, obj = take()
             layout = layouts.get(type(obj))
             if layout is None or layout.collection or images:
                 yield from self._slices(self._encode(oid, obj, ahead))
+                put = ahead.batch.put
             else:  # as _encode does, without its detours: nearly all objects come this way
                 hold(obj)
                 key = object_key(oid)
-                ahead.batch.put(key, record(key, heap.state(cast(Obj, obj), layout)))
+                put(key, record(key, state(obj, layout)))  # type: ignore[arg-type]  # a function has no layout
             if len(ahead.batch.changes) >= AHEAD_MAX:
                 yield ahead.batch
                 ahead.batch = heap.store.batch()
+                put = ahead.batch.put
             elif perf_counter() > self._slice_end:
                 yield ()
         if len(ahead.batch) <= TOGETHER_MAX:

@@ -15,7 +15,7 @@ from typing import Any
 from holdfast.lang import ir
 from holdfast.lang.assemble import DirectCode, make_direct, make_resumable, make_stub
 from holdfast.lang.diagnostics import Source
-from holdfast.lang.emit import RawMethods
+from holdfast.lang.lines import RawMethods
 from holdfast.lang.lower import Unit
 from holdfast.lang.resumable import Layout
 from holdfast.vm.objects import UNSET

@@ -267,7 +267,8 @@ def repeat(items: list[Any], count: Any) -> list[Any]:
             fail("TypeError", f"a List is repeated by an Int, not by {a(count)}")
         count = int(count)
     limits.check_items("List", len(items) * max(0, count))
-    return items * count
+    made: list[Any] = items * count
+    return made
 
 
 def inrange(value: Any, low: int, high: int, closed: bool) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from holdfast.lang.compile import compile_source, source_hash
 from holdfast.lang.diagnostics import CompileError, Diagnostic, Source
@@ -183,7 +183,7 @@ class Modules:
         return ModuleInterface(name, unit.unit.exports)
 
     @staticmethod
-    def refuse(code: str, message: str, span: Span, help_text: str, source: Source) -> Any:
+    def refuse(code: str, message: str, span: Span, help_text: str, source: Source) -> NoReturn:
         """Throw a compile error at an import."""
         raise CompileError([Diagnostic(code, message, span, help_text, source)])
 
@@ -224,7 +224,7 @@ class Modules:
             if record is None:
                 raise LookupError(hash_)
             text, name, mode, *scope = json.loads(record)
-            found = self.compile(text, name, module, mode, *scope, hash_=hash_)
+            found = self.compile(text, name, module, mode, scope[0] if scope else None, hash_=hash_)
             self.world.linker.prepare(found)
         return found
 

@@ -49,6 +49,9 @@ KEY_BYTES_MAX = 200
 """Longer key bytes are replaced by their hash."""
 SHORT = KEY_BYTES_MAX // 4
 """Characters of a text whose key bytes are short in any case."""
+SMALL = 1 << 63
+BULK_STRIDE = 8
+"""Entries written between two looks at the clock."""
 CHUNK_SCAN = 512
 """Entries read from the store at a time by an iteration."""
 ENTRY_BYTES = 250
@@ -259,19 +262,25 @@ class MapChanges(PieceChanges):
         """What was a raw dict, which may be huge; and cache it again, since its raw entries are hot."""
         container, record = self.container, heap.codec.record
         by_key, by_number = container.prefix + b"k", container.prefix + b"q"
-        changes = container.changes
+        changes, put = container.changes, sink.batch.put
         for sequence, (key, value) in enumerate(bulk.items()):
-            place = by_key + (b"s" + key.encode() if type(key) is str and len(key) < SHORT else key_bytes(heap, key))
-            batch = sink.batch
-            batch.put(place, record(place, [sequence, value]))
+            kind = type(key)
+            if kind is str and len(key) < SHORT:  # as key_bytes does, which costs as much again as a record
+                place = by_key + b"s" + key.encode()
+            elif kind is int and -SMALL < key < SMALL:
+                place = by_key + b"i" + key.to_bytes(key.bit_length() // 8 + 1, "big", signed=True)
+            else:
+                place = by_key + key_bytes(heap, key)
+            put(place, record(place, [sequence, value]))
             place = by_number + _pack_id(sequence)
-            batch.put(place, record(place, [key]))
+            put(place, record(place, [key]))
             if changes is not container.changes or changes.entries:
                 container.keep_cached(key, value)
             else:
                 dict.__setitem__(container, key, value)
-            if not sequence % 4:
+            if not sequence % BULK_STRIDE:
                 yield
+                put = sink.batch.put
 
     def _put(self, heap: Heap, batch: Batch, key: Any, sequence: int, value: Any) -> None:
         prefix, record = self.container.prefix, heap.codec.record

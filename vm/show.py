@@ -260,8 +260,8 @@ class _Walk:
             return show(obj), "", None, 0
         if number >= ids.USER_FIRST or isinstance(obj, Error):
             fields = list(_fields(obj))
-            some = iter(fields[: self.items]) if fields else None
-            return f"{obj._name}(", ")", some, max(0, len(fields) - self.items)
+            shown: Iterator[tuple[str, Any]] | None = iter(fields[: self.items]) if fields else None
+            return f"{obj._name}(", ")", shown, max(0, len(fields) - self.items)
         return f"{obj._name} {ids.kid(obj._i)}" if obj._i else obj._name, "", None, 0
 
     def key(self, key: Any) -> str:

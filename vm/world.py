@@ -21,7 +21,7 @@ from types import FunctionType
 from typing import Any
 
 from holdfast.lang.assemble import check_python
-from holdfast.lang.emit import RawMethods
+from holdfast.lang.lines import RawMethods
 from holdfast.vm import ids
 from holdfast.vm.builtins import builtins
 from holdfast.vm.checkpoint import Checkpointer
@@ -232,7 +232,7 @@ class World:
         if cls is not None:
             info = self.linker.by_number.get(cls._k)
             return (info.module, info.name) if info is not None else ("b", cls._name)
-        if type(value) is FunctionType:
+        if isinstance(value, FunctionType):
             for space in ("b", "h"):
                 if self.globals.get(f"{space}:{value.__name__}") is value:
                     return space, value.__name__

@@ -28,6 +28,10 @@ ROW_MAX = 4 * 1024 * 1024
 FIELD_MAX = 131_072
 """Characters of one field: the limit of CPython's reader, which is one for the whole process."""
 INT_DIGITS = limits.INT_BITS * 3 // 10
+MEMO_ENTRIES = 50_000
+"""Converted fields that are remembered, before all are forgotten."""
+MEMO_TEXT = 64
+"""Characters of a field that is remembered."""
 
 _INT = re.compile(r"[+-]?[0-9]+")
 _PLAIN_INT = re.compile(r"-?(?:0|[1-9][0-9]*)")
@@ -38,6 +42,7 @@ _BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 
 def functions(runtime: Runtime) -> dict[str, Callable[..., Any]]:
     """The reader of one world."""
+    memos = Memos()
 
     @takes(text="", at="", last="", line="", marks="", columns="r", kinds="r", missing="r", most="")
     def csv_read(
@@ -48,7 +53,7 @@ def functions(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         names = _raw(columns)
         rows = step.read(most, len(names) if names is not None else None)
         if kinds is not None:
-            convert(step, rows, names, kinds if type(kinds) is str else _raw(kinds), _raw(missing))
+            rows = convert(step, rows, names, kinds if type(kinds) is str else _raw(kinds), _raw(missing), memos)
         if names is not None:
             made = [runtime.new_map(dict(zip(names, row, strict=True))) for row in rows]
         else:
@@ -165,39 +170,67 @@ class _Refused(Exception):
 
 
 class _Memo(dict[str, Any]):
-    """Text to value for one column; columns repeat themselves."""
+    """Text to value; columns repeat themselves, and so do those of numbers among each other."""
 
     def __init__(self, convert: Callable[[str], Any], missing: Sequence[str]) -> None:
         super().__init__(dict.fromkeys(missing))
         self.convert = convert
 
     def __missing__(self, text: str) -> Any:
-        value = self[text] = self.convert(text)
+        value = self.convert(text)
+        if len(text) <= MEMO_TEXT:
+            self[text] = value
         return value
 
 
-def convert(step: Step, rows: list[list[Any]], names: list[Any] | None, kinds: Any, missing: list[Any] | None) -> None:
-    """Convert the fields of the rows in place; ``kinds`` is one for all, or one for each column."""
-    texts = missing if missing is not None else [""]
+class Memos(dict[tuple[str, tuple[str, ...]], _Memo]):
+    """What is remembered from one step to the next, by type and missing texts.  Equal fields share one value."""
+
+    def getter(self, kind: Any, missing: tuple[str, ...]) -> Callable[[str], Any]:
+        """What converts the fields of a column."""
+        memo = self.get((kind, missing)) if type(kind) is str else None
+        if memo is None or len(memo) > MEMO_ENTRIES:
+            if len(self) >= 2 * len(_CONVERTERS):
+                self.clear()
+            memo = self[kind, missing] = _Memo(_converter(kind), missing)
+        return memo.__getitem__
+
+
+def convert(
+    step: Step, rows: list[list[Any]], names: list[Any] | None, kinds: Any, missing: list[Any] | None, memos: Memos
+) -> list[list[Any]]:
+    """The rows with their fields converted; ``kinds`` is one for all, or one for each column."""
+    texts = tuple(missing) if missing is not None else ("",)
     for text in texts:
         need_text("csv: missing", text)
     if type(kinds) is str:
-        get = _Memo(_converter(kinds), texts).__getitem__
+        get = memos.getter(kinds, texts)
         for number, row in enumerate(rows):
             try:
                 row[:] = map(get, row)
             except _Refused as refused:
                 step.wrong(str(refused), step.lines[number])
-        return
-    for column, kind in enumerate(kinds):
-        if kind == "text" and missing is None:
+        return rows
+    getters = [None if kind == "text" and missing is None else memos.getter(kind, texts) for kind in kinds]
+    try:
+        fields = zip(getters, zip(*rows, strict=True), strict=True)
+        columns = [column if get is None else map(get, column) for get, column in fields]
+        return list(map(list, zip(*columns, strict=True)))
+    except (_Refused, ValueError):  # rows of different lengths, or none
+        convert_each(step, rows, names, getters)
+        return rows
+
+
+def convert_each(step: Step, rows: list[list[Any]], names: list[Any] | None, getters: list[Any]) -> None:
+    """Convert field by field, in place, and tell where the first one is that cannot be."""
+    for column, get in enumerate(getters):
+        if get is None:
             continue
-        get = _Memo(_converter(kind), texts).__getitem__
         for number, row in enumerate(rows):
             try:
                 row[column] = get(row[column])
             except IndexError:
-                step.wrong(f"a row of {len(row)} fields, but there are {len(kinds)} types", step.lines[number])
+                step.wrong(f"a row of {len(row)} fields, but there are {len(getters)} types", step.lines[number])
             except _Refused as refused:
                 name = quote(names[column]) if names is not None else str(column)
                 step.wrong(f"column {name}: {refused}", step.lines[number])
@@ -216,6 +249,8 @@ def _int(text: str) -> int:
         raise _Refused(f"{brief(text)} is no Int")
     if len(stripped) > INT_DIGITS:
         raise _Refused(f"an Int of {limits.count(len(stripped))} digits")
+    if len(stripped) < 20:
+        return int(stripped)
     digits = stripped.lstrip("+-")
     value = bigint.from_digits(digits, 10)
     return -value if stripped[0] == "-" else value

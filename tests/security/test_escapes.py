@@ -16,10 +16,10 @@ from types import FunctionType
 from typing import Any
 
 import pytest
+
 from holdfast.lang.diagnostics import CompileError
 from holdfast.vm.objects import Obj, live
 from holdfast.vm.show import safe_for_terminal
-
 from tests.security.conftest import Prison
 
 VALUES = """

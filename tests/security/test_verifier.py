@@ -7,9 +7,10 @@ from types import CodeType
 from typing import Any
 
 import pytest
+
 from holdfast.lang import ir
 from holdfast.lang.assemble import make_direct, make_resumable
-from holdfast.lang.emit import RawMethods
+from holdfast.lang.lines import RawMethods
 from holdfast.lang.verify import VerifyError, verify_code, verify_function, verify_tree
 
 NONE = RawMethods(frozenset(), frozenset())

@@ -1,0 +1,209 @@
+"""Operations with an effect, calls aside: each ends a group."""
+
+from __future__ import annotations
+
+from holdfast.lang import ir
+from holdfast.lang.emit_lines import ATOM
+from holdfast.lang.emit_values import ValueEmitter
+from holdfast.lang.lines import literal
+
+
+class EffectEmitter(ValueEmitter):
+    """Stores, new objects, jumps out by throwing."""
+
+    def op_move(self, op: ir.Op) -> None:
+        """A copy; fused with a pending value."""
+        texts, first = self.take(op.args, op.n)
+        assert op.dst is not None
+        self.flush()
+        self.assign(op.dst, texts[0], first)
+        source = op.args[0]
+        if isinstance(source, str) and source in self.current:
+            self.current.add(op.dst)
+
+    def barrier(self, obj: str, n: int) -> None:
+        """The write barrier, unless the object has passed it since the last safepoint."""
+        if obj not in self.current:
+            self.line(f"if {obj}._t is not _T: _dirty({obj})", n)
+            self.current.add(obj)
+
+    def op_setfield(self, op: ir.Op) -> None:
+        """Barrier and store."""
+        texts, first = self.take(op.args, op.n, frozenset((0,)))
+        self.flush()
+        if self.tested:
+            self.line(f"o_setfield({texts[0]}, {op.data!r}, {texts[1]})", first)
+            return
+        self.barrier(texts[0], first)
+        self.line(f"{texts[0]}.f_{op.data} = {texts[1]}", first)
+
+    def op_setindex(self, op: ir.Op) -> None:
+        """Barrier and store; a bad key raises before anything is changed."""
+        texts, first = self.take(op.args, op.n, frozenset((0,)))
+        self.flush()
+        if not self.speculative(op.n):
+            self.line(f"o_setindex({', '.join(texts)})", first)
+            return
+        self.barrier(texts[0], first)
+        self.line(f"{texts[0]}.e[{texts[1]}] = {texts[2]}", first)
+
+    def op_setbox(self, op: ir.Op) -> None:
+        """A captured variable."""
+        texts, first = self.take(op.args, op.n, frozenset((0,)))
+        self.flush()
+        self.barrier(texts[0], first)
+        self.line(f"{texts[0]}.v = {texts[1]}", first)
+
+    def made(self, dst: str, cls: str, n: int) -> None:
+        """Header of a new object: the current token, no id."""
+        self.assign(dst, f"{cls}()", n)
+        self.line(f"{dst}._t = _T", n)
+        self.line(f"{dst}._i = 0", n)
+        self.current.add(dst)
+
+    def fresh_name(self, op: ir.Op) -> str:
+        """Where a new object is built: never the destination while that is still an operand."""
+        return "_n" if op.dst is None or op.dst in op.args else op.dst
+
+    def op_list(self, op: ir.Op) -> None:
+        """A new List."""
+        texts, first = self.take(op.args, op.n)
+        self.flush()
+        if op.dst in self.repeated:
+            self.repeated[str(op.dst)] = f"[{', '.join(texts)}]"
+            return
+        self.container(op, "_List", f"[{', '.join(texts)}]", first)
+
+    def container(self, op: ir.Op, cls: str, raw: str, first: int) -> None:
+        """A new collection around a raw container, which is built before the destination is touched."""
+        name = self.fresh_name(op)
+        if raw not in ("[]", "{}"):
+            self.line(f"_r = {raw}", first)
+            raw = "_r"
+        self.made(name, cls, first)
+        self.line(f"{name}.v = {raw}", first)
+        if name != op.dst and op.dst is not None:
+            self.assign(op.dst, name, first)
+            self.current.add(op.dst)
+
+    def op_map(self, op: ir.Op) -> None:
+        """A new Map; keys that cannot be keys raise TypeError in the literal."""
+        texts, first = self.take(op.args, op.n)
+        self.flush()
+        if self.tested and not all(isinstance(a, ir.Const) for a in op.args[::2]):
+            assert op.dst is not None
+            self.assign(op.dst, f"_map(({', '.join(texts)},))", first)
+            return
+        pairs = ", ".join(f"{k}: {v}" for k, v in zip(texts[::2], texts[1::2], strict=True))
+        self.container(op, "_Map", f"{{{pairs}}}", first)
+
+    def op_restlist(self, op: ir.Op) -> None:
+        """The rest arguments, a Python tuple until here, as a List."""
+        assert op.dst is not None
+        self.flush()
+        self.line(f"_r = list({op.dst})", op.n)
+        self.made(op.dst, "_List", op.n)
+        self.line(f"{op.dst}.v = _r", op.n)
+
+    def op_box(self, op: ir.Op) -> None:
+        """A new Box."""
+        texts, first = self.take(op.args, op.n)
+        self.flush()
+        name = self.fresh_name(op)
+        value = texts[0] if texts else "_U"
+        assert op.dst is not None
+        if value != "_U" and not ATOM.match(value):
+            self.line(f"_r = {value}", first)
+            value = "_r"
+        self.made(name, "_Box", first)
+        self.line(f"{name}.v = {value}", first)
+        if name != op.dst:
+            self.assign(op.dst, name, first)
+
+    def op_alloc(self, op: ir.Op) -> None:
+        """A new instance."""
+        self.flush()
+        assert op.dst is not None
+        self.made(op.dst, self.names.name("C:" + op.data), op.n)
+
+    def op_closure(self, op: ir.Op) -> None:
+        """A function value: the maker binds the captures."""
+        texts, first = self.take(op.args, op.n)
+        self.flush()
+        assert op.dst is not None
+        self.assign(op.dst, f"{self.names.name(self.names.maker(op.data))}({', '.join(texts)})", first)
+
+    def op_iter(self, op: ir.Op) -> None:
+        """The iterator of a for loop."""
+        texts, first = self.take(op.args, op.n)
+        self.flush()
+        assert op.dst is not None
+        if self.kind(op.n, 0) == "range" and op.data == 1:
+            self.assign(op.dst, f"iter({texts[0]})", first)
+        elif self.kind(op.n, 0) == "list" and op.data == 1:
+            self.assign(op.dst, f"iter({texts[0]}.v)", first)
+        else:
+            self.assign(op.dst, f"_iter{op.data}({texts[0]})", first)
+
+    def statement(self, op: ir.Op, function: str, *extra: str) -> None:
+        """A host function called for its effect."""
+        texts, first = self.take(op.args, op.n)
+        self.flush()
+        self.line(f"{function}({', '.join([*texts, *extra])})", first)
+        self.current.clear()
+
+    def op_required(self, op: ir.Op) -> None:
+        """A field without default behind one with: the constructor tests that it was given."""
+        self.statement(op, "_required", repr(op.data[0]), repr(op.data[1]))
+
+    def op_safepoint(self, op: ir.Op) -> None:
+        """Once a turn: two instructions while nobody asks."""
+        self.flush()
+        self.line("if _poll: _safepoint()", op.n)
+        self.current.clear()
+
+    def op_throw(self, op: ir.Op) -> None:
+        """Host code makes the exception; ``raise`` stands here, so that the frame's line is the instruction's."""
+        texts, first = self.take(op.args, op.n)
+        self.flush()
+        self.line(f"raise _throw({texts[0]})", first)
+
+    def op_rethrow(self, op: ir.Op) -> None:
+        """The pending error of a finally or an unmatched catch."""
+        self.flush()
+        self.line(f"raise _rethrow({self.atom(op.args[0])})", op.n)
+
+    def op_assert(self, op: ir.Op) -> None:
+        """A failed assertion."""
+        texts, first = self.take(op.args, op.n)
+        self.flush()
+        self.line(f"raise _assertion({literal(op.data)}, {', '.join(texts)})", first)
+
+    def op_atomic_begin(self, op: ir.Op) -> None:
+        """A new level of undo."""
+        self.statement(op, "_atomic_begin")
+
+    def op_atomic_commit(self, op: ir.Op) -> None:
+        """Keep what the level wrote."""
+        self.statement(op, "_atomic_commit")
+
+    def op_atomic_abort(self, op: ir.Op) -> None:
+        """Undo what the level wrote."""
+        self.statement(op, "_atomic_abort")
+
+    def op_behalf_begin(self, op: ir.Op) -> None:
+        """Rights cut down to those of a message's sender."""
+        self.statement(op, "_behalf_begin")
+
+    def op_behalf_end(self, op: ir.Op) -> None:
+        """The end of that."""
+        self.statement(op, "_behalf_end")
+
+    def repeat(self, op: ir.Op) -> None:
+        """``[nil] * n``: the literal is not made as a List of its own; the size is tested."""
+        raw = self.repeated.pop(str(op.args[0]))
+        texts, first = self.take(op.args[1:], op.n)
+        self.flush()
+        count = op.args[1]
+        small = isinstance(count, ir.Const) and type(count.value) is int and count.value < 1 << 16
+        self.container(op, "_List", f"{raw} * {texts[0]}" if small else f"_repeat({raw}, {texts[0]})", first)

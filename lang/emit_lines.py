@@ -1,0 +1,121 @@
+"""The part of the emitter that knows nothing of operations: lines, groups, pending values.
+
+A pure value with one use is not assigned but *pending*: its text goes into the expression that uses it.  Pending values
+keep the order in which they must be evaluated; whatever would break it has them assigned first.
+"""
+
+from __future__ import annotations
+
+import re
+
+from holdfast.lang import ir
+from holdfast.lang.infer import ANY
+from holdfast.lang.lines import Line, NameTable, Pending, RawMethods, count_uses, literal
+
+FUSED_MAX = 400
+"""Characters of an expression; longer ones are cut by a temporary, since CPython compiles by recursion."""
+ATOM = re.compile(r"[A-Za-z_][A-Za-z_0-9]*\Z")
+
+
+class LineEmitter:
+    """Lines of one function; subclasses add control flow.
+
+    ``tested``: no speculation at all.  ``failed``: instructions whose speculation has failed before.
+    """
+
+    def __init__(self, function: ir.Function, names: NameTable, methods: RawMethods, tested: bool) -> None:
+        self.function = function
+        self.names = names
+        self.methods = methods
+        self.tested = tested
+        self.failed: frozenset[int] = frozenset()
+        self.hopeless: frozenset[int] = frozenset()
+        """Instructions whose cheap test has failed too: these use the generic operators."""
+        self.truths: frozenset[str] = frozenset()
+        """Temporaries of which only the truth is asked."""
+        self.kinds: dict[int, tuple[str, ...]] = {}
+        self.lines: list[Line] = []
+        self.depth = 0
+        self.pending: list[Pending] = []
+        self.current: set[str] = set()
+        """Locals whose object has passed the barrier since the last point where a checkpoint may begin."""
+        self.uses = count_uses(function.body)
+        self.handles = any(isinstance(node, ir.Try) for node in ir.walk(function.body))
+        self.here = 0
+        """The instruction that is being emitted."""
+        self.returned: str | None = None
+        """A temporary that is only returned, by the next instruction."""
+        self.repeated: dict[str, str] = {}
+        """A List literal that is only repeated, by the next instruction: the raw items."""
+
+    # ------------------------------------------------------------------ lines and pending values
+
+    def line(self, text: str, n: int) -> None:
+        """Append a line."""
+        self.lines.append(Line(self.depth, text, n, max(n, self.here)))
+
+    def flush(self, keep: int = 0) -> None:
+        """Assign what is pending to its temporaries, save the last ``keep``."""
+        count = len(self.pending) - keep
+        for value in self.pending[:count]:
+            self.line(f"{value.temp} = {value.text}", value.first)
+        del self.pending[:count]
+
+    def take(self, args: tuple[ir.Operand, ...], n: int, atoms: frozenset[int] = frozenset()) -> tuple[list[str], int]:
+        """Texts of the operands, and the first instruction of the group that they form with instruction n.
+
+        Pending values are used in place when they are the last ones, in order, and each is used once.
+        ``atoms``: operands that the template names more than once.
+        """
+        wanted = [a for a in args if isinstance(a, str) and any(p.temp == a for p in self.pending)]
+        tail = self.pending[len(self.pending) - len(wanted) :]
+        in_order = [p.temp for p in tail] == wanted
+        long = sum(len(p.text) for p in tail) > FUSED_MAX
+        if not in_order or long or len(set(wanted)) != len(wanted):
+            self.flush()
+            return [self.atom(a) for a in args], n
+        for i, a in enumerate(args):
+            if i in atoms and a in wanted and not ATOM.match(self.text_of(a)):
+                # The template names the operand more than once: it and what stands before it get names.
+                self.flush(len(wanted) - 1 - wanted.index(str(a)))
+                return self.take(args, n, atoms)
+        self.flush(len(wanted))
+        first = min([p.first for p in tail], default=n)
+        found = {p.temp: p.text for p in tail}
+        self.pending.clear()
+        return [found.get(a) or self.atom(a) if isinstance(a, str) else self.atom(a) for a in args], first
+
+    def text_of(self, operand: ir.Operand) -> str:
+        """The pending text of an operand, or its name."""
+        for p in self.pending:
+            if p.temp == operand:
+                return p.text
+        return self.atom(operand)
+
+    def atom(self, operand: ir.Operand) -> str:
+        """A local's name or a literal."""
+        return operand if isinstance(operand, str) else literal(operand.value)
+
+    def value(self, op: ir.Op, text: str, first: int, kind: str = ANY) -> None:
+        """The result of a pure operation: pending when it is a temporary with one use, else assigned."""
+        dst = op.dst
+        assert dst is not None
+        if self.uses.get(dst) == (1, 1) and dst.startswith("t"):
+            self.pending.append(Pending(dst, f"({text})" if not ATOM.match(text) else text, kind, first))
+            return
+        self.flush()
+        self.assign(dst, text, first)
+
+    def assign(self, dst: str, text: str, n: int) -> None:
+        """dst = text."""
+        self.current.discard(dst)
+        self.line(f"{dst} = {text}", n)
+
+    def kind(self, n: int, position: int) -> str:
+        """The inferred type of an operand."""
+        kinds = self.kinds.get(n)
+        return kinds[position] if kinds is not None and position < len(kinds) else ANY
+
+    def speculative(self, n: int) -> bool:
+        """May instruction n leave out its tests?"""
+        return not self.tested and n not in self.failed
