@@ -5,6 +5,7 @@ from __future__ import annotations
 from holdfast.lang import ir
 from holdfast.lang.emit_lines import ATOM
 from holdfast.lang.emit_values import ValueEmitter
+from holdfast.lang.infer import ANY
 from holdfast.lang.lines import literal
 
 
@@ -38,13 +39,16 @@ class EffectEmitter(ValueEmitter):
         self.line(f"{texts[0]}.f_{op.data} = {texts[1]}", first)
 
     def op_setindex(self, op: ir.Op) -> None:
-        """Barrier and store; a bad key raises before anything is changed."""
-        texts, first = self.take(op.args, op.n, frozenset((0,)))
+        """Barrier and store; a bad key raises before anything is changed.  NaN, which is unequal to itself, is one."""
+        perhaps_nan = self.kind(op.n, 1) in (ANY, "num", "float")
+        texts, first = self.take(op.args, op.n, frozenset((0, 1) if perhaps_nan else (0,)))
         self.flush()
         if not self.speculative(op.n):
             self.line(f"o_setindex({', '.join(texts)})", first)
             return
         self.barrier(texts[0], first)
+        if perhaps_nan:
+            self.line(f"if {texts[1]} != {texts[1]}: o_setindex({', '.join(texts)})", first)
         self.line(f"{texts[0]}.e[{texts[1]}] = {texts[2]}", first)
 
     def op_setbox(self, op: ir.Op) -> None:
@@ -90,7 +94,7 @@ class EffectEmitter(ValueEmitter):
         """A new Map; keys that cannot be keys raise TypeError in the literal."""
         texts, first = self.take(op.args, op.n)
         self.flush()
-        if self.tested and not all(isinstance(a, ir.Const) for a in op.args[::2]):
+        if any(self.kind(op.n, i) in (ANY, "num", "float") for i in range(0, len(op.args), 2)):
             assert op.dst is not None
             self.assign(op.dst, f"_map(({', '.join(texts)},))", first)
             return

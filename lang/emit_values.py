@@ -76,11 +76,10 @@ class ValueEmitter(LineEmitter):
             self.multiply(op, numbers)
 
     def multiply(self, op: ir.Op, numbers: tuple[bool, bool]) -> None:
-        """A product of large integers is tested: repeated squaring is a bomb.  Small factors add few bits."""
+        """A product of large integers is tested: repeated squaring is a bomb."""
         template = ("{0}" if numbers[0] else "+{0}") + " * " + ("{1}" if numbers[1] else "+{1}")
         kinds = self.kind(op.n, 0), self.kind(op.n, 1)
-        small = any(isinstance(a, ir.Const) and type(a.value) is int and abs(a.value) < 1 << 30 for a in op.args)
-        if "float" in kinds or small:
+        if "float" in kinds:
             self.simple(op, template)
             return
         texts, first = self.take(op.args, op.n)

@@ -260,7 +260,7 @@ def _rule_assign(place: Place) -> Diagnosis | None:
     statement = place.statement()
     opener = place.tokens[place.opener()][0]
     if kind == "ASSIGN" and opener == "LPAR" and place.kind(-2) in ("LPAR", "COMMA"):
-        return "E0301", "'=' in the arguments of a call", place.span, "a named argument is written name: value"
+        return "E0313", "assignment used as an argument", place.span, "a named argument is written name: value"
     if kind == "ASSIGN" and opener == "LMAP":
         return "E0301", "'=' in a Map", place.span, "an entry is written key: value"
     if {"IF", "WHILE", "ASSERT"} & set(statement[:2]) and kind == "ASSIGN":
@@ -393,6 +393,8 @@ def _rule_statement_as_value(place: Place) -> Diagnosis | None:
         return _unexpected(place, f"'{word}' begins a statement and has no value")
     if kind in _JUMPS:
         return _unexpected(place, f"'{word}' stands only as a statement or as the body of a match arm")
+    if kind == "DOT" and place.kind(1) == "INT":
+        return _unexpected(place, "a number has digits on both sides of its point, as in 0.5")
     if kind == "PLUS":
         return _unexpected(place, "there is no unary plus")
     if kind == "ELLIPSIS":

@@ -1,9 +1,9 @@
 """The formatter behind ``holdfast fmt``: one layout for all Hold programs.
 
-Purpose: :func:`format_source` keeps every token, comment and up to one blank line of the author's, and decides the rest:
-four columns a level, one statement a line, one blank line around definitions of several lines, spaces around operators,
-lines of at most 110 columns where brackets allow it, one element a line with a comma after the last.  What stands inside
-a text is left alone, and so are the author's line breaks at operators and before ``.``.
+Purpose: :func:`format_source` keeps every token, every comment and up to one blank line of the author's, and decides
+the rest: four columns a level, one statement a line, one blank line around definitions of several lines, spaces around
+operators, lines of at most 110 columns where brackets allow it, one element a line with a comma after the last.  What
+stands inside a text is left alone, and so are the author's line breaks at operators and before ``.``.
 
 Invariants
 ----------

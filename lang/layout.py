@@ -1,7 +1,7 @@
 """How the formatter lays out what it has to print.
 
-Purpose: :mod:`holdfast.lang.format` turns a source into nested items; :class:`Printer` here decides where lines break and
-writes them.
+Purpose: :mod:`holdfast.lang.format` turns a source into nested items; :class:`Printer` here decides where lines break
+and writes them.
 
 Formats
 -------

@@ -78,6 +78,7 @@ _COLON_NEXT = re.compile(r"[ \t\r\n]*:")
 _BRACE_NEXT = re.compile(r"[ \t\r\n]*\{")
 _TEXT_NEXT = re.compile(r'[ \t]*r?"')
 _FIELD_NEXT = re.compile(r"[ \t\r]*(?:=(?![=>])|[;}\n]|//|/\*|\Z)")
+_ESCAPED_TEXT = re.compile(r'\\"([^"\\\n]*)\\"')
 _WORD_TAIL = re.compile(r"[\w\u0300-\u036f]+")
 
 _WORDS = {**KEYWORDS, **CONTEXTUAL}
@@ -420,6 +421,12 @@ class Lexer(LexerCore):
             self._foreign_name(position)
             return True
         hint = _CHARACTER_HINTS.get(character, "it stands for nothing here; take it out")
+        if character == "\\" and self._open_texts:
+            hint = "between the braces of a text quotes need no backslash"
+            escaped = _ESCAPED_TEXT.match(text, position)
+            if escaped:
+                self.tokens.append(("TEXT", position, escaped.end(), escaped[1]))
+                self.position = escaped.end()
         self._report("E0004", f"unexpected character {quoted(character)}", position, position + 1, hint)
         return True
 

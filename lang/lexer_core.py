@@ -158,7 +158,8 @@ class LexerCore:
             if frame in TEXT_FRAMES:
                 start, width = self.tokens[opened][1], 3 if frame == "TEXT3" else 1
                 if report:
-                    self._report("E0005", "text is not closed", start, start + width, "the {…} inside it is still open")
+                    hint = "the {…} inside it is still open"
+                    self._report("E0005", "text is not closed", start, start + width, hint)
                 self._close_missing(end, "")
             else:
                 self._close_missing(end, "the source ends before its partner", report=report)
@@ -178,7 +179,10 @@ class LexerCore:
         return "BYTES", self._bytes(start, start + 2)
 
     def _unclosed(self, start: int, end: int, stop: int, hint: str, *, outer: int = 0) -> None:
-        """Report a text that is not closed, unless a text around it (not counting ``outer``) ends with the same line."""
+        """Report a text that is not closed, unless the text around it ends with the same line.
+
+        ``outer`` is 1 if the text itself is the innermost that is open.
+        """
         self.position = stop
         around = self._open_texts[: len(self._open_texts) - outer]
         if stop == len(self.text) or not around or around[-1] == "TEXT3":

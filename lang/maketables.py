@@ -6,11 +6,11 @@ kept in the repository; a test checks that they are up to date.  This module is 
 
 Formats
 -------
-``tables.py`` holds three texts, whose parts are separated by ``|``.  ``RULES``: for each rule ``left-side length alias``
-(``-`` for a rule that hands its one value on).  ``STATES``: for each state the numbers of its rows in ``ROWS``, of
-actions, then of gotos.  ``ROWS``: groups separated by ``;``, each a number and the symbols that it is for.  As an
-action, a number above 0 is a shift to that state, one below 0 a reduction by rule ``-1 - number``, and 0 accepts; as a
-goto it is the state.  State 0 is the start.
+``tables.py`` holds three texts, whose parts are separated by ``|``.  ``RULES``: for each rule ``left-side length
+alias`` (``-`` for a rule that hands its one value on).  ``STATES``: for each state the numbers of its rows in
+``ROWS``, of actions, then of gotos.  ``ROWS``: groups separated by ``;``, each a number and the symbols that it is
+for.  As an action, a number above 0 is a shift to that state, one below 0 a reduction by rule ``-1 - number``, and 0
+accepts; as a goto it is the state.  State 0 is the start.
 """
 
 from __future__ import annotations

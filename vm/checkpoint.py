@@ -115,7 +115,9 @@ class Checkpoint:
         self._pending: dict[int, Obj] = heap.dirty
         """Objects with records that must be encoded yet."""
         self._new: dict[int, Obj | FunctionType] = {}
-        """Objects that this checkpoint gave an id, and must encode yet."""
+        """Objects that this checkpoint gave an id, and must encode yet: those that it is about to, """
+        self._found: dict[int, Obj | FunctionType] = {}
+        """and those that it has found since.  In order of their ids, since RocksDB takes them twice as fast so."""
         self._images: dict[int, tuple[Obj, list[Any]]] = {}
         """State of objects that were changed since the beginning, by the host's ``id``."""
         self._held: list[Any] = []
@@ -143,7 +145,7 @@ class Checkpoint:
     def save(self, obj: Obj) -> None:
         """Keep the state of an object that is about to be changed, if the checkpoint may still have to encode it."""
         oid = obj._i
-        if id(obj) not in self._images and (not oid or oid in self._pending or oid in self._new):
+        if id(obj) not in self._images and (not oid or oid in self._pending or oid in self._new or oid in self._found):
             self._images[id(obj)] = (obj, self._heap.image(obj))
 
     # ------------------------------------------------------------------ the work, in slices
@@ -161,7 +163,7 @@ class Checkpoint:
             return False
         started = perf_counter()
         self._slice_end = started + SLICE_S
-        self._heap.found = self._new
+        self._heap.found = self._found
         try:
             batch = next(self._work, None)
         finally:
@@ -231,25 +233,28 @@ class Checkpoint:
 
     def _trace(self) -> Iterator[Batch | tuple[()]]:
         """Encode what is new, and what is found by that; a few go with the last batch, many go ahead."""
-        heap, new, ahead, images = self._heap, self._new, self._ahead, self._images
+        heap, ahead, images = self._heap, self._ahead, self._images
         layouts, record, state = heap.layouts, heap.codec.record, heap.state
-        take, hold, put = new.popitem, self._held.append, ahead.batch.put
-        while new:
-            oid, obj = take()
-            layout = layouts.get(type(obj))
-            if layout is None or layout.collection or images:
-                yield from self._slices(self._encode(oid, obj, ahead))
-                put = ahead.batch.put
-            else:  # as _encode does, without its detours: nearly all objects come this way
-                hold(obj)
-                key = object_key(oid)
-                put(key, record(key, state(obj, layout)))  # type: ignore[arg-type]  # a function has no layout
-            if len(ahead.batch.changes) >= AHEAD_MAX:
-                yield ahead.batch
-                ahead.batch = heap.store.batch()
-                put = ahead.batch.put
-            elif perf_counter() > self._slice_end:
-                yield ()
+        hold, put = self._held.append, ahead.batch.put
+        while self._found:
+            self._new, self._found = self._found, {}
+            heap.found, new = self._found, self._new
+            for oid in list(new):
+                obj = new.pop(oid)
+                layout = layouts.get(type(obj))
+                if layout is None or layout.collection or images:
+                    yield from self._slices(self._encode(oid, obj, ahead))
+                    put = ahead.batch.put
+                else:  # as _encode does, without its detours: nearly all objects come this way
+                    hold(obj)
+                    key = object_key(oid)
+                    put(key, record(key, state(obj, layout)))  # type: ignore[arg-type]  # a function has no layout
+                if len(ahead.batch.changes) >= AHEAD_MAX:
+                    yield ahead.batch
+                    ahead.batch = heap.store.batch()
+                    put = ahead.batch.put
+                elif perf_counter() > self._slice_end:
+                    yield ()
         if len(ahead.batch) <= TOGETHER_MAX:
             self._last.batch.repeat(ahead.batch)
         else:

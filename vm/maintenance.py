@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from holdfast.vm import ids, memory
-from holdfast.vm.codec import DamagedRecord, Pieces, Reference, bare_codec, check_values, key_name, pairs
+from holdfast.vm.codec import ABSENT, DamagedRecord, Pieces, Reference, bare_codec, check_values, key_name, pairs
 from holdfast.vm.heap import COMMIT_KEY, ROOT
 from holdfast.vm.store import Store, WorldDamaged, WorldMissing, object_key
 
@@ -275,7 +275,7 @@ def _count_pieces(graph: _Graph, oid: int, header: list[Any] | None, live: bool,
         report.bytes += len(record)
         if letter not in counts:
             raise DamagedRecord(key_name(key), "a piece of no known kind")
-        counts[letter] += 1
+        counts[letter] += sum(value is not ABSENT for value in values) if letter == b"q" else 1
         if letter == b"c":
             elements += len(values[0])
         for ref in refs if live and header is not None else ():

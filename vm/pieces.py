@@ -8,7 +8,8 @@ keys of its pieces are ``P``, the collection's id (8 bytes), a letter and
 letter rest of the key                      payload of the record
 ====== ==================================== =================================================================
 ``k``  key bytes of a Map's key             ``[sequence number, value]``
-``q``  a sequence number, 8 bytes           ``[key]``: the entries in insertion order
+``q``  a sequence number, 8 bytes           ``[key, ...]``: the entries with that number and those after it, in
+                                            order of insertion; a deleted one is ABSENT
 ``c``  a chunk number, 8 bytes              the elements of a List's chunk
 ``d``  a page number, 4 bytes               ``[chunk number, length, chunk number, length, ...]``: the order of chunks
 ====== ==================================== =================================================================
@@ -33,11 +34,11 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from holdfast.vm import ids
-from holdfast.vm.codec import DamagedRecord, check_values, key_name
+from holdfast.vm.codec import ABSENT, DamagedRecord, check_values, key_name
 from holdfast.vm.objects import Obj
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from holdfast.vm.heap import Heap
     from holdfast.vm.store import Batch
@@ -52,6 +53,8 @@ SHORT = KEY_BYTES_MAX // 4
 SMALL = 1 << 63
 BULK_STRIDE = 8
 """Entries written between two looks at the clock."""
+PAGE_KEYS = 64
+"""Keys in one record of the order; so many are written again when one is deleted."""
 CHUNK_SCAN = 512
 """Entries read from the store at a time by an iteration."""
 ENTRY_BYTES = 250
@@ -239,20 +242,24 @@ class MapChanges(PieceChanges):
 
     def write(self, heap: Heap, sink: Sink) -> Iterator[None]:
         """See the base."""
-        container = self.container
-        prefix = container.prefix
+        container, record = self.container, heap.codec.record
+        by_key = container.prefix + b"k"
         if self.cleared:
             sink.batch.delete_range(*piece_range(container.oid))
         if self.bulk is not None:
             yield from self._write_bulk(heap, sink, self.bulk)
+        deleted: list[int] = []
         for key, (sequence, value, old) in self.entries.items():
             if old != GONE:
-                sink.batch.delete(prefix + b"q" + _pack_id(old))
-            if sequence != GONE:
-                self._put(heap, sink.batch, key, sequence, value)
+                deleted.append(old)
+            place = by_key + key_bytes(heap, key)
+            if sequence == GONE:
+                sink.batch.delete(place)
             else:
-                sink.batch.delete(prefix + b"k" + key_bytes(heap, key))
+                sink.batch.put(place, record(place, [sequence, value]))
             yield
+        yield from self._delete_from_order(heap, sink, deleted)
+        yield from self._put_order(heap, sink, sorted(self.fresh.items(), key=itemgetter(0)))
 
     def settle(self) -> None:
         """See the base."""
@@ -261,7 +268,7 @@ class MapChanges(PieceChanges):
     def _write_bulk(self, heap: Heap, sink: Sink, bulk: dict[Any, Any]) -> Iterator[None]:
         """What was a raw dict, which may be huge; and cache it again, since its raw entries are hot."""
         container, record = self.container, heap.codec.record
-        by_key, by_number = container.prefix + b"k", container.prefix + b"q"
+        by_key = container.prefix + b"k"
         changes, put = container.changes, sink.batch.put
         for sequence, (key, value) in enumerate(bulk.items()):
             kind = type(key)
@@ -272,8 +279,6 @@ class MapChanges(PieceChanges):
             else:
                 place = by_key + key_bytes(heap, key)
             put(place, record(place, [sequence, value]))
-            place = by_number + _pack_id(sequence)
-            put(place, record(place, [key]))
             if changes is not container.changes or changes.entries:
                 container.keep_cached(key, value)
             else:
@@ -281,14 +286,48 @@ class MapChanges(PieceChanges):
             if not sequence % BULK_STRIDE:
                 yield
                 put = sink.batch.put
+        yield from self._put_order(heap, sink, enumerate(bulk))
 
-    def _put(self, heap: Heap, batch: Batch, key: Any, sequence: int, value: Any) -> None:
-        prefix, record = self.container.prefix, heap.codec.record
-        place = prefix + b"k" + key_bytes(heap, key)
-        batch.put(place, record(place, [sequence, value]))
-        if sequence >= self.base:
-            place = prefix + b"q" + _pack_id(sequence)
-            batch.put(place, record(place, [key]))
+    def _put_order(self, heap: Heap, sink: Sink, entries: Iterable[tuple[int, Any]]) -> Iterator[None]:
+        """Write the keys of new entries, which are in order, in pages."""
+        start, page = 0, list[Any]()
+        for sequence, key in entries:
+            if page and sequence >= start + PAGE_KEYS:
+                self._put_page(heap, sink, start, page)
+                yield
+                page = []
+            if not page:
+                start = sequence
+            page.extend([ABSENT] * (sequence - start - len(page)))
+            page.append(key)
+        if page:
+            self._put_page(heap, sink, start, page)
+            yield
+
+    def _put_page(self, heap: Heap, sink: Sink, start: int, page: list[Any]) -> None:
+        place = self.container.prefix + b"q" + _pack_id(start)
+        sink.batch.put(place, heap.codec.record(place, page))
+
+    def _delete_from_order(self, heap: Heap, sink: Sink, deleted: list[int]) -> Iterator[None]:
+        """Take the numbers out of the pages in the store."""
+        if self.cleared:
+            return
+        letter = self.container.prefix + b"q"
+        start, page = 0, list[Any]()
+        for sequence in sorted(deleted):
+            if not page or sequence >= start + len(page):
+                if page:
+                    self._put_page(heap, sink, start, page)
+                found = heap.store.last_before(letter, letter + _pack_id(sequence))
+                if found is None:
+                    raise DamagedRecord(key_name(letter), "a page of its keys is missing")
+                start, page = int.from_bytes(found[0][-8:], "big"), heap.codec.unpack(*found)
+                if sequence >= start + len(page):
+                    raise DamagedRecord(key_name(letter), "a page of its keys is too short")
+                yield
+            page[sequence - start] = ABSENT
+        if page:
+            self._put_page(heap, sink, start, page)
 
 
 class MapLevel:
@@ -409,11 +448,10 @@ class PieceMap(PieceBase, dict[Any, Any]):
         letter = self.prefix + b"q"
         for place, record in self.heap.store.scan(letter, letter + _pack_id(last + 1)):
             values = self.heap.codec.unpack(place, record)
-            if len(values) != 1 or len(place) != len(letter) + 8:
-                raise DamagedRecord(key_name(place), "it is not that of a key")
             check_values(place, values)
-            found.append((int.from_bytes(place[-8:], "big"), values[0]))
-            if len(found) == CHUNK_SCAN:
+            start = int.from_bytes(place[len(letter) :], "big")
+            found.extend(pair for pair in enumerate(values, start) if pair[1] is not ABSENT)
+            if len(found) >= CHUNK_SCAN:
                 break
         return found
 

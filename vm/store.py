@@ -291,6 +291,17 @@ class Store:
         """
         return _scan(self._db, str(self.path), prefix, start)
 
+    def last_before(self, prefix: bytes, key: bytes) -> tuple[bytes, bytes] | None:
+        """The last key with the prefix that is not after the given one, and its record."""
+        try:
+            it = self._db.iter()
+            it.seek_for_prev(key)
+            found = (it.key(), it.value()) if it.valid() else None
+            it.status()
+        except Exception as error:
+            raise _message(str(self.path), str(error)) from None
+        return found if found is not None and found[0].startswith(prefix) else None
+
     def snapshot(self) -> Snapshot:
         """The store as it is now; give it back with ``close``."""
         return Snapshot(self._db.snapshot(), str(self.path))

@@ -46,7 +46,7 @@ from holdfast.vm.codec import (
 from holdfast.vm.heap import COMMIT_KEY
 from holdfast.vm.objects import UNSET
 from holdfast.vm.piecelist import CHUNK, PAGE_CHUNKS
-from holdfast.vm.pieces import PIECES_ABOVE, find_key_bytes
+from holdfast.vm.pieces import PAGE_KEYS, PIECES_ABOVE, find_key_bytes
 from holdfast.vm.store import FORMAT_KEY, Store, StoreError, WorldDamaged, WorldMissing, object_key
 
 if TYPE_CHECKING:
@@ -176,9 +176,10 @@ class _Exporter:
     def map_pieces(self, oid: int) -> Iterator[tuple[Any, Any]]:
         prefix = b"P" + object_key(oid)[1:]
         for key, record in self.view.scan(prefix + b"q"):
-            name = self.codec.unpack(key, record)[0]
-            place = prefix + b"k" + _key_bytes(name)
-            yield name, self.codec.unpack(place, self.view.get(place) or b"")[1]
+            for name in self.codec.unpack(key, record):
+                if name is not ABSENT:
+                    place = prefix + b"k" + _key_bytes(name)
+                    yield name, self.codec.unpack(place, self.view.get(place) or b"")[1]
 
 
 def _key_bytes(key: Any) -> bytes:
@@ -428,7 +429,10 @@ class _Collection:
                 raise ValueError("a key that is there twice")
             self.keys.add(data)
             put(self.prefix + b"k" + data, [sequence, value])
-            put(self.prefix + b"q" + sequence.to_bytes(8, "big"), [name])
+        if self.kind != ids.LIST:
+            for start in range(0, len(self.items), PAGE_KEYS):
+                page = [name for name, _ in self.items[start : start + PAGE_KEYS]]
+                put(self.prefix + b"q" + (self.written + start).to_bytes(8, "big"), page)
         self.written += len(self.items)
         self.items = []
 

@@ -20,5 +20,6 @@ from holdfast.vm.runtime import Runtime
 
 def functions(runtime: Runtime) -> Mapping[str, Callable[..., Any]]:
     """All host functions for one world."""
-    tables = (module.functions(runtime) for module in (json_read, json_write, csv_read, csv_write, numbers, regex, texts))
+    modules = (json_read, json_write, csv_read, csv_write, numbers, regex, texts)
+    tables = (module.functions(runtime) for module in modules)
     return {f"host_{name}": function for table in tables for name, function in table.items()}

@@ -21,6 +21,8 @@ from holdfast.vm.show import brief
 
 STEP_CHARACTERS = 1_000_000
 """Characters or bytes that one call takes, where it needs some time for each."""
+DIGEST_BYTES = 16 * 1024 * 1024
+"""Bytes that are hashed in one call."""
 _FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 _HASHES = ("sha256", "sha512", "sha1", "md5", "blake2b")
 
@@ -140,7 +142,9 @@ def html_escape(text: Any) -> str:
 @takes(data="", kind="")
 def digest(data: Any, kind: Any) -> bytes:
     """A hash of Bytes."""
-    value = _bounded("encoding.digest", need_bytes("encoding.digest", data))
+    value = need_bytes("encoding.digest", data)
+    if len(value) > DIGEST_BYTES:
+        limits.over(f"hashing {limits.count(len(value))} bytes in one step", DIGEST_BYTES, "hash the hashes of parts")
     if kind not in _HASHES:
         fail("ValueError", f"{brief(kind)} is no hash: use {', '.join(_HASHES)}")
     return hashlib.new(kind, value, usedforsecurity=False).digest()

@@ -35,7 +35,8 @@ fn pay_all(accounts, rate = 0.01, ...notes) {
   return
 }
 fn double(x) => x * 2
-let functions = [fn() => 1, fn(x) { return x }, fn(x, y = 1, ...z) => { x }, fn() => ({a: 1}), fn() { }(), n ?? fn() => n or n]
+let functions = [fn() => 1, fn(x) { return x }, fn(x, y = 1, ...z) => { x }, fn() => ({a: 1})]
+let more = [fn() { }(), n ?? fn() => n or n, n or n and fn() => n, {}]
 
 class Savings extends bank.Account was Deposit {
   /// What is paid.
@@ -67,7 +68,8 @@ match texts {
 }
 fn jumps() { match n { 1 => return, 2 => return 3, _ => throw "x" } }
 while true { match n { 1 => break, _ => continue } }
-try { risky() } catch e is KeyError { print(e.message) } catch is bank.Broken { } catch e { throw e } catch { } finally { done() }
+try { risky() } catch e is KeyError { print(e.message) } catch is bank.Broken { } catch e { throw e } finally { done() }
+try { risky() } catch { }
 try { risky() } finally { done() }
 atomic { n -= 1; n += 1 }
 on_behalf(message) { deliver(message.value) }
@@ -217,10 +219,10 @@ SEEDS = st.integers(0, 2**32 - 1)
 """Seeds for a Maker."""
 
 TOKENS = st.sampled_from(
-    "and assert atomic break catch class continue else false finally fn for if import in is let match nil not on_behalf "
-    "or return spawn super throw true try var while as budget extends from test was with a b Ab _ 1 2.5 0x 1_ 9e9 "
-    '( ) [ ] { } ?[ + - * / ~/ % ** == != < <= > >= .. ..= ... ?? = += ??= , : ; . ?. => === && ! \' " """ b" r" // /* */ '
-    '/// "a" "a{ }b" \\ @ # $ é \u202e \x00'.split(" ")
+    "and assert atomic break catch class continue else false finally fn for if import in is let match nil not "
+    "on_behalf or return spawn super throw true try var while as budget extends from test was with a b Ab _ 1 2.5 "
+    "0x 1_ 9e9 ?. ( ) [ ] { } ?[ + - * / ~/ % ** == != < <= > >= .. ..= ... ?? = += ??= , : ; . => "
+    '=== && ! \' " """ b" r" // /* */ /// "a" "a{ }b" \\ @ # $ é \u202e \x00'.split(" ")
 ) | st.sampled_from(["\n", " ", "\t", "\r\n", "\r"])
 """Anything that a source may hold, and some of what it may not."""
 

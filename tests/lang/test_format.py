@@ -115,7 +115,8 @@ CASES = {
         """,
     ),
     "comments": (
-        "a// one\n/* two */b/* three */\n// four\nf(/* five */a,// six\nb)\nif a { // seven\nb } // eight\n// nine\nelse { c }",
+        "a// one\n/* two */b/* three */\n// four\nf(/* five */a,// six\nb)\n"
+        "if a { // seven\nb } // eight\n// nine\nelse { c }",
         """
         a  // one
         /* two */ b /* three */

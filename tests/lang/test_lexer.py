@@ -320,7 +320,7 @@ def test_forbidden_characters(character: str, around: str) -> None:
 
 
 def test_allowed_characters() -> None:
-    """Tabs, newlines, CRLF, a byte order mark at the start, and any printable character in texts and comments are fine."""
+    """Tabs, newlines, CRLF, a byte order mark at the start, and what is printable in texts and comments are fine."""
     assert kinds("\ufeffa\t\r\nb // é 漢字 😀\n") == "NAME END NAME"
     assert value('"é 漢字 😀 \u0301"') == "é 漢字 😀 \u0301"
 
@@ -402,9 +402,11 @@ def test_token_limit() -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["a", " ", "\n", '"', "\\", "9", "{", "#", "/*", "é ", '"{', "//\n", "/// x\n", "\r", "1e", "1_", "'a' ", "\x01", "--",
-     '""" ', "x\n.", "- ", "a b\n", "(]", '"a', "{{", "\\n", "0x", ".", "1.", "?", "/", "\ud800", "fn ", "class A { ", "test ",
-     "nil : ", "(nil ", "b\"", "r\"", "/"],
+    [
+        "a", " ", "\n", '"', "\\", "9", "{", "#", "/*", "é ", '"{', "//\n", "/// x\n", "\r", "1e", "1_", "'a' ", "\x01",
+        "--", '""" ', "x\n.", "- ", "a b\n", "(]", '"a', "{{", "\\n", "0x", ".", "1.", "?", "/", "\ud800", "fn ",
+        "class A { ", "test ", "nil : ", "(nil ", 'b"', 'r"', "/ ",
+    ],
 )  # fmt: skip
 def test_time_is_linear(piece: str) -> None:
     """No text keeps the lexer busy: a quarter of a megabyte of anything is done in moments."""
@@ -417,7 +419,7 @@ def test_time_is_linear(piece: str) -> None:
 
 @given(SOUPS | st.text(max_size=200))
 def test_pieces_for_colouring(text: str) -> None:
-    """tokens() gives every character of any text but spaces and ``;``, once and in order, with a style for each piece."""
+    """tokens() gives every character of any text but spaces and ``;``, once and in order; each piece has a style."""
     position = 0
     for piece in tokens(text):
         gap = text[position : piece.start]

@@ -57,7 +57,8 @@ HOST_ATTRIBUTES = (
 
 ALLOWED = {
     # What Hold itself gives under one of these names.
-    ("Int", "hex"), ("Range", "step"), ("Text", "hex"),
+    ("Int", "hex"), ("Bool", "hex"), ("Bytes", "hex"), ("Int", "bit_length"), ("Bool", "bit_length"),
+    ("Range", "start"), ("List", "sort"),
 }  # fmt: skip
 
 
@@ -164,8 +165,8 @@ def test_row_05_errors_give_no_objects(prison: Prison) -> None:
         VALUES
         + """
 fn attempts() => [
-  fn() => nil.x, fn() => Thing().y, fn() => {}.key, fn() => [1][9], fn() => 1 / 0, fn() => Int("z"), fn() => 1 + "a",
-  fn() => plain(), fn() => plain(1, 2), fn() => Thing(z: 1), fn() => (5)(), fn() => {}[[1]], fn() => "a".nope(),
+  fn() => nil.x, fn() => Thing().y, fn() => ({}).key, fn() => [1][9], fn() => 1 / 0, fn() => Int("z"), fn() => 1 + "a",
+  fn() => plain(), fn() => plain(1, 2), fn() => Thing(z: 1), fn() => (5)(), fn() => ({})[[1]], fn() => "a".nope(),
   fn() => 2 ** 10 ** 9, fn() => [1].sorted(5), fn() => Thing() < Thing()
 ]
 for f in attempts() {
@@ -299,13 +300,13 @@ class A {{
   {helper} = 1
   fn m({helper}) => self.{helper} + {helper}
 }}
-fn use({helper}, b = 2) {{
+fn use({helper}, other = 2) {{
   var total = 0
   let box = fn() {{ total += {helper} }}
   for i in 0..3 {{ total = total + i * {helper} }}
   box()
   try {{ nil.x }} catch e {{ total += 1 }}
-  let xs = [{helper}, "{{b}}"]
+  let xs = [{helper}, "{{other}}"]
   xs[0] = xs[0] + A({helper}: 5).m({helper}: {helper})
   return "{{total}} {{xs}}"
 }}
@@ -493,7 +494,7 @@ def test_row_20_control_characters(prison: Prison) -> None:
     assert safe_for_terminal(outcome.error[1]) == safe_for_terminal(safe_for_terminal(outcome.error[1]))
     with pytest.raises(CompileError) as caught:
         prison.world.run_source(f"let {evil}", f"{evil}.hold")
-    assert not set(str(caught.value)) & set(evil)
+    assert not {c for c in str(caught.value) if not c.isprintable()} - {"\n"}
 
 
 def test_row_21_constants(prison: Prison) -> None:

@@ -28,6 +28,8 @@ SMALL = [
     mock.patch.object(checkpoint, "LARGE", 4),
     mock.patch.dict(pieces.PIECES_ABOVE, {ids.LIST: 7, ids.MAP: 6, ids.SET: 6}),
     mock.patch.object(pieces, "CHUNK_SCAN", 3),
+    mock.patch.object(pieces, "PAGE_KEYS", 3),
+    mock.patch.object(pieces, "BULK_STRIDE", 1),
     mock.patch.object(piecelist, "CHUNK", 3),
     mock.patch.object(piecelist, "PAGE_CHUNKS", 2),
 ]

@@ -392,8 +392,6 @@ BOMBS = [
     ("2 ** 10 ** 30", "o_pow", (2, 10**30)),
     ("(-2) ** 10 ** 30", "o_pow", (-2, 10**30)),
     ("squaring", "o_mul", (BIG, BIG)),
-    ("doubling", "o_add", (BIG, BIG)),
-    ("a negative one", "o_sub", (-BIG, BIG)),
     ("text * n", "o_mul", ("a", 10**10)),
     ("n * text", "o_mul", (10**30, "ab")),
     ("bytes * n", "o_mul", (b"a", 10**10)),

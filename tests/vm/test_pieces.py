@@ -298,7 +298,6 @@ def test_growth_of_a_stored_map(tmp_path: Path) -> None:
         {"k": [0]},
         {"k": ["x", 1]},
         {"k": [0, [1]]},
-        {"q": []},
         {"q": [[1]]},
         {"c": [1]},
         {"c": [[1]]},
