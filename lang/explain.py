@@ -260,7 +260,7 @@ def _rule_assign(place: Place) -> Diagnosis | None:
     statement = place.statement()
     opener = place.tokens[place.opener()][0]
     if kind == "ASSIGN" and opener == "LPAR" and place.kind(-2) in ("LPAR", "COMMA"):
-        return "E0313", "assignment used as an argument", place.span, "a named argument is written name: value"
+        return "E0301", "'=' in the arguments of a call", place.span, "a named argument is written name: value"
     if kind == "ASSIGN" and opener == "LMAP":
         return "E0301", "'=' in a Map", place.span, "an entry is written key: value"
     if {"IF", "WHILE", "ASSERT"} & set(statement[:2]) and kind == "ASSIGN":

@@ -7,6 +7,7 @@ looked at; so it can be asked for at every key.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -155,9 +156,7 @@ class Candidates:
 
 def inside_text(before: str) -> bool:
     """Whether the cursor stands in a text or comment."""
-    last = None
-    for last in tokens(before):
-        pass
+    last = next(iter(deque(tokens(before), maxlen=1)), None)
     if last is None or last.end < len(before):
         return False
     if last.kind in ("COMMENT", "DOC"):

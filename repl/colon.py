@@ -32,7 +32,9 @@ def _help() -> str:
     lines.append("  _                  the value of the last entry")
     lines.append("  ?NAME              what is known about a name: ?print, ?List.push, ?while")
     lines += [f"  :{name + ' ' + command.argument:<17} {command.doc}" for name, command in COMMANDS.items()]
-    lines.append("\nVariables, functions and classes of a session live in the world: leave, come back, and they are there.")
+    lines.append(
+        "\nVariables, functions and classes of a session live in the world: leave, come back, and they are there."
+    )
     return "\n".join(lines)
 
 

@@ -53,7 +53,9 @@ class Group(click.Group):
         table=True,
     ),
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda c, p, v: v and _version(c))
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda c, p, v: _version(c) if v else None
+)
 def cli() -> None:
     """Holdfast: programs, objects and threads that survive.
 
@@ -108,7 +110,7 @@ def run_command(arguments: list[str], signals: Signals) -> int:
 @click.argument("file", type=click.Path())
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
-def run(signals: Signals, file: str, args: tuple[str, ...], **opened: Any) -> int:
+def run(signals: Signals, /, file: str, args: tuple[str, ...], **opened: Any) -> int:
     """Run a program.
 
     Its imports are looked for beside FILE.  It finds ARGS in the List args, and everything that it keeps under root
@@ -168,7 +170,7 @@ def _ended(outcome: host.Outcome, signal: int, console: Console, checkpoint: int
 @opening_options
 @click.option("--session", default="main", show_default=True, metavar="NAME", help="Whose variables to use.")
 @click.pass_obj
-def repl(signals: Signals, session: str, **opened: Any) -> int:
+def repl(signals: Signals, /, session: str, **opened: Any) -> int:
     """Talk to a world.
 
     Variables, functions and classes live in the world: leave, come back, and they are there.
@@ -229,15 +231,13 @@ def fmt(files: tuple[str, ...], only_check: bool) -> int:
 @click.pass_obj
 def ps(signals: Signals, world: str, as_json: bool) -> int:
     """List the threads of a world."""
-    from dataclasses import asdict
-
     from holdfast.repl.local import LocalHost, Options
 
     console = Console()
     with LocalHost(Options(world, create=False), console, signals) as local:
         rows = local.threads()
     if as_json:
-        click.echo(json.dumps([asdict(row) for row in rows]))
+        click.echo(json.dumps([row._asdict() for row in rows]))
         return exits.OK
     for row in rows:
         console.write(f"{row.id or '-':<16} {row.state:<10} {row.name}  {row.at}\n")

@@ -64,14 +64,14 @@ class Documents:
             raise Failure(f"'{text}' is not set yet", FAILED)
         if isinstance(value, Module):
             return f"module {value.name}\n" + indented(self.table(members(self.world, value)))
-        if type(value) is FunctionType:
+        if isinstance(value, FunctionType):
             cls = value.__dict__.get("__hold_class__")
             info = self.world.linker.by_number.get(cls._k) if cls is not None else None
             if info is not None:
                 return self.class_(info, value)
             kind = kind_classes(self.world).get(value.__name__)
             shown = self.function(value, value.__name__)
-            if kind is not None and value is self.world.globals.get("b:" + value.__name__):
+            if kind is not None and self.world.globals.get("b:" + value.__name__) is value:
                 shown += "\n\n" + self.kind(value.__name__, kind)
             return shown
         shown = brief(value)[:VALUE_LENGTH]

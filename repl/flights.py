@@ -232,7 +232,9 @@ def run_here(program: str, path: Path, data: Path, memory: int | None) -> int:
             world.write = write
             world.grant("data", open_dir(data))
             world.modules.loader = loader
-            world.run_thread(world.start_program(world.modules.program((PROGRAMS / program).read_text("utf-8"), program)))
+            world.run_thread(
+                world.start_program(world.modules.program((PROGRAMS / program).read_text("utf-8"), program))
+            )
             world.checkpoint()
             if program == COLD:
                 live, known = objects_in_memory(world)
@@ -296,7 +298,9 @@ def megabytes(count: int) -> str:
 def main(argv: list[str] | None = None) -> int:
     """The job; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m holdfast.repl.flights", description=job.__doc__)
-    parser.add_argument("--folder", type=Path, default=CACHE, help="where the data and the world are kept (%(default)s)")
+    parser.add_argument(
+        "--folder", type=Path, default=CACHE, help="where the data and the world are kept (%(default)s)"
+    )
     parser.add_argument("--fresh", action="store_true", help="begin with an empty world")
     parser.add_argument("--memory", type=int, help="bytes that the objects of the world may take in memory")
     parser.add_argument("--program", choices=(LOAD, REPORT, COLD), help=argparse.SUPPRESS)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast.repl.exits import Failure
 from holdfast.repl.files import reason
@@ -19,8 +18,7 @@ EXAMPLE = "write NAME=dir:PATH:r or NAME=dir:PATH:rw, as in data=dir:./csv:r"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """A host folder under a name."""
 
     name: str
@@ -37,7 +35,9 @@ class Grant:
         try:
             return open_dir(self.path, self.rights)
         except OSError as error:
-            raise Failure(f"cannot grant {self.name}: the folder {self.path} cannot be opened: {reason(error)}") from None
+            raise Failure(
+                f"cannot grant {self.name}: the folder {self.path} cannot be opened: {reason(error)}"
+            ) from None
 
 
 def parse_grant(text: str) -> Grant:

@@ -2,18 +2,16 @@
 
 This is the seam between the terminal and the machine.  :class:`holdfast.repl.local.LocalHost` opens the world in this
 process; a client of another process that has it open offers the same methods.  So everything that crosses is plain:
-texts, numbers and the records below, never an object of the world.
+texts, numbers and the records below, never an object of the world.  (They are named tuples: the cheapest to import.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(NamedTuple):
     """A program to run."""
 
     text: str
@@ -24,8 +22,7 @@ class Program:
     """Name of an imported module to its text, None where there is no file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A line of a trace."""
 
     file: str
@@ -35,8 +32,7 @@ class Place:
     """The text of the line; "" where it is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """An error that a program did not catch."""
 
     kind: str
@@ -51,8 +47,7 @@ class Problem:
 DONE, FAILED, REFUSED, INTERRUPTED, STOPPED = "done", "failed", "refused", "interrupted", "stopped"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a program, an entry or a test ended."""
 
     state: str
@@ -65,8 +60,7 @@ class Outcome:
     cpu_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadRow:
+class ThreadRow(NamedTuple):
     """A thread, for ``ps`` and ``:threads``."""
 
     id: str
@@ -77,8 +71,7 @@ class ThreadRow:
     """Where it stands, or ""."""
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """What the status bar shows."""
 
     world: str
@@ -92,8 +85,7 @@ class Status:
     running: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One way to go on with what was typed."""
 
     text: str
@@ -103,14 +95,13 @@ class Candidate:
     """A word about it: field, method, key, variable, …"""
 
 
-@dataclass(slots=True)
-class Description:
+class Description(NamedTuple):
     """An object, taken apart."""
 
     title: str
-    rows: list[tuple[str, str]] = field(default_factory=list)
+    rows: list[tuple[str, str]]
     """Name and value, in order."""
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any]
     """The same for programs (``--json``)."""
 
 
@@ -133,7 +124,9 @@ class Host(Protocol):
 class SessionHost(Protocol):
     """A session, as the REPL sees it."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Its name."""
 
     async def serve(self) -> None:
         """Keep the world going; runs beside the prompt until it is cancelled."""

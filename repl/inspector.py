@@ -77,18 +77,16 @@ class Inspector:
 
     def describe_value(self, value: Any, width: int) -> Description:
         """The same for a value."""
-        made = Description(self.title(value))
         room = max(40, width - 24)
-        for name, item in self.parts(value):
-            made.rows.append((name, brief(item, room)))
-        made.data = {"kind": kind_name(value) if not isinstance(value, Module) else "Module"}
+        parts = list(self.parts(value))
+        data: dict[str, Any] = {"kind": "Module" if isinstance(value, Module) else kind_name(value)}
         if isinstance(value, Obj | FunctionType):
             number = self.identity(value)
-            made.data["id"] = ids.kid(number) if number else None
-        made.data["parts"] = {name: plain(item) for name, item in self.parts(value)}
-        if not isinstance(value, Obj | FunctionType | Module):
-            made.data["value"] = plain(value)
-        return made
+            data["id"] = ids.kid(number) if number else None
+        elif not isinstance(value, Module):
+            data["value"] = plain(value)
+        data["parts"] = {name: plain(item) for name, item in parts}
+        return Description(self.title(value), [(name, brief(item, room)) for name, item in parts], data)
 
     def title(self, value: Any) -> str:
         """Kind, KID, and a word about where it comes from."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from time import perf_counter, process_time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from holdfast.lang.diagnostics import CompileError
 from holdfast.repl import host
@@ -22,14 +22,13 @@ if TYPE_CHECKING:
     from holdfast.vm.world import World
 
 
-@dataclass(slots=True)
-class Options:
+class Options(NamedTuple):
     """How a world is to be opened."""
 
     path: str
     durability: Durability = "power"
     memory: int | None = None
-    grants: list[Grant] = field(default_factory=list)
+    grants: Sequence[Grant] = ()
     create: bool = True
 
 

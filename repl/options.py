@@ -59,7 +59,9 @@ def opening_options(command: F) -> F:
             multiple=True,
             help="Let programs use a folder, as caps.NAME.  May be given several times.",
         ),
-        click.option("--memory", type=Size(), metavar="SIZE", help="Keep objects in memory up to this size (512M, 2G)."),
+        click.option(
+            "--memory", type=Size(), metavar="SIZE", help="Keep objects in memory up to this size (512M, 2G)."
+        ),
         click.option(
             "--durability",
             type=click.Choice(["power", "process"]),

@@ -70,7 +70,7 @@ def _literal(node: t.Expr) -> Any:
         return node.value
     if isinstance(node, t.Unary) and node.op == "-" and isinstance(node.operand, t.Literal):
         value = node.operand.value
-        return -value if type(value) in (int, float) else MISSING
+        return -value if isinstance(value, int | float) else MISSING
     return MISSING
 
 

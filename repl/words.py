@@ -13,7 +13,7 @@ WORDS: dict[str, str] = {
     "catch": "try { … } catch e is KeyError { … } catch e { … }\n  Takes an error; see ?try.",
     "class": (
         "class Name extends Base {\n  owner            // must be given\n  balance = 0      // has a default\n"
-        "  fn deposit(amount) { self.balance += amount }\n}\nlet a = Name(owner: \"Ada\")"
+        '  fn deposit(amount) { self.balance += amount }\n}\nlet a = Name(owner: "Ada")'
     ),
     "continue": "continue\n  Goes on with the next turn of the innermost loop.",
     "else": "if c { … } else if d { … } else { … }",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,9 @@ COLLECTED_CLASSES = 20
 """So many classes are listed by ``stat``, the largest first."""
 
 
-@click.group(context_settings=SETTINGS, epilog=examples("holdfast world check", "holdfast world backup /media/stick/monday"))
+@click.group(
+    context_settings=SETTINGS, epilog=examples("holdfast world check", "holdfast world backup /media/stick/monday")
+)
 def world() -> None:
     """Check, clean, copy and measure worlds."""
 
@@ -41,12 +44,7 @@ def opened(path: str) -> Store:
 
 def last(reports: Iterator[Report]) -> Report:
     """The complete report."""
-    found = None
-    for found in reports:
-        pass
-    if found is None:
-        raise Failure("there was nothing to look at", exits.WORLD)
-    return found
+    return deque(reports, maxlen=1).pop()
 
 
 def plural(number: int, noun: str) -> str:
@@ -114,7 +112,9 @@ def gc(signals: Signals, world: str, as_json: bool) -> int:
             print(escaped(f"{problem.name}: {problem.reason}"))
         if report.problem_count:
             print("nothing was deleted: where something cannot be read, what it refers to is not known")
-        print(f"{plural(report.deleted, 'object')} deleted, {report.live:,} alive; {size(before)} before, {size(after)} now")
+        print(
+            f"{plural(report.deleted, 'object')} deleted, {report.live:,} alive; {size(before)} before, {size(after)} now"
+        )
     return exits.FAILED if report.problem_count else exits.OK
 
 

@@ -29,6 +29,7 @@ import threading
 from collections import deque
 from itertools import chain
 from queue import SimpleQueue
+from sys import getrefcount
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
@@ -36,7 +37,9 @@ from holdfast.vm import ids
 from holdfast.vm.codec import Pieces, seal_record
 from holdfast.vm.heap import COMMIT_KEY
 from holdfast.vm.objects import Obj
-from holdfast.vm.pieces import PIECES_ABOVE, PieceChanges, Sink, piece_range, split
+from holdfast.vm.piecelist import PieceList
+from holdfast.vm.piecemap import PieceMap
+from holdfast.vm.pieces import PIECES_ABOVE, PieceChanges, Sink, piece_range
 from holdfast.vm.store import StoreError, object_key
 
 if TYPE_CHECKING:
@@ -57,6 +60,9 @@ COST_RATIO = 10
 EARLY_DIRTY = 10_000
 TOGETHER_MAX = 500
 """Up to so many new records go in the last batch: one write for a small checkpoint."""
+HOLDERS = 4
+"""References to a raw container that nobody else holds, in :func:`split`: the slot, the caller's variable, the
+parameter, the argument of ``getrefcount``."""
 SAMPLES_MAX = 512
 
 
@@ -175,6 +181,8 @@ class Checkpoint:
             self.records += len(batch)
             self.bytes += batch.bytes
             self._owner.write(batch)
+            if self._heap.store.durability == "process":
+                self.batches.clear()  # a failure of a later write cannot take this one back
             if batch is self._last.batch:
                 self._finish()
         took = perf_counter() - started
@@ -337,6 +345,17 @@ class Checkpoint:
         self._owner.written(self)
 
 
+def split(heap: Heap, obj: Any, raw: Any) -> Any:
+    """Put a container in pieces in place of the object's raw one; the raw one where somebody else holds that."""
+    if getrefcount(raw) > HOLDERS:
+        return raw
+    if obj._k == ids.LIST:
+        obj.v = PieceList.from_raw(heap, obj._i, raw)
+    else:
+        obj.v = PieceMap.from_raw(heap, obj._i, raw)
+    return obj.v
+
+
 class Checkpointer:
     """Begins checkpoints of one heap, has them flushed, and knows which are durable.
 
@@ -470,7 +489,8 @@ class Checkpointer:
                 self.statistics.add(checkpoint, flush_s)
         for checkpoint in written:
             checkpoint.durable = True
-            checkpoint.batches.clear()
+            while checkpoint.batches:  # one by one: to free them all at once would stop the other threads
+                del checkpoint.batches[-1]
             checkpoint.settled.set()
             if checkpoint.on_durable is not None:
                 checkpoint.on_durable(checkpoint)

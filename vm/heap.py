@@ -27,7 +27,8 @@ from holdfast.vm.codec import ABSENT, Codec, DamagedRecord, Pieces, UnstorableVa
 from holdfast.vm.hooks import BareMachine, FunctionParts, Machine
 from holdfast.vm.objects import ERRORS, NEW, Box, Collections, Obj
 from holdfast.vm.piecelist import PieceList
-from holdfast.vm.pieces import PieceBase, PieceMap
+from holdfast.vm.piecemap import PieceMap
+from holdfast.vm.pieces import PieceBase
 from holdfast.vm.store import Store, StoreError, WorldDamaged, object_key
 
 if TYPE_CHECKING:

@@ -99,7 +99,7 @@ def live(obj: Any) -> Any:
 
 
 class ListBase(Obj):
-    """A List: the raw ``list`` (or, when large, :class:`holdfast.vm.pieces.PieceList`) is in ``v``."""
+    """A List: the raw ``list`` (or, when large, :class:`holdfast.vm.piecelist.PieceList`) is in ``v``."""
 
     __slots__ = ("v",)
     _k = 1
@@ -111,7 +111,7 @@ class ListBase(Obj):
 
 
 class MapBase(Obj):
-    """A Map: the raw ``dict`` (or, when large, :class:`holdfast.vm.pieces.PieceMap`) is in ``v``."""
+    """A Map: the raw ``dict`` (or, when large, :class:`holdfast.vm.piecemap.PieceMap`) is in ``v``."""
 
     __slots__ = ("v",)
     _k = 2

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from holdfast.vm import ids
 from holdfast.vm.codec import DamagedRecord, check_values
-from holdfast.vm.pieces import PieceBase, PieceChanges
+from holdfast.vm.pieces import PieceBase, PieceChanges, pack_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +33,6 @@ PAGE_CHUNKS = 256
 ELEMENT_BYTES = 40
 """Estimate of what one element in memory costs."""
 
-_pack_id = struct.Struct(">Q").pack
 _pack_page = struct.Struct(">I").pack
 
 
@@ -74,11 +73,11 @@ class ListChanges(PieceChanges):
         prefix = self.container.prefix
         record = heap.codec.record
         for number, items in self.chunks.items():
-            place = prefix + b"c" + _pack_id(number)
+            place = prefix + b"c" + pack_number(number)
             sink.batch.put(place, record(place, [items]))
             yield
         for number in self.dropped:
-            sink.batch.delete(prefix + b"c" + _pack_id(number))
+            sink.batch.delete(prefix + b"c" + pack_number(number))
         page = self.first_page
         for start in range(0, len(self.order), PAGE_CHUNKS):
             place = prefix + b"d" + _pack_page(page)
@@ -121,7 +120,7 @@ class PieceList(PieceBase, MutableSequence[Any]):
     def __init__(self, heap: Heap, oid: int) -> None:
         self.heap = heap
         self.oid = oid
-        self.prefix = b"P" + _pack_id(oid)
+        self.prefix = b"P" + pack_number(oid)
         self.chunks: list[Chunk] = []
         self.size = 0
         self.next = 1
@@ -169,7 +168,7 @@ class PieceList(PieceBase, MutableSequence[Any]):
         """The elements of a chunk, which the caller must not change."""
         if chunk.items is not None:
             return chunk.items
-        place = self.prefix + b"c" + _pack_id(chunk.number)
+        place = self.prefix + b"c" + pack_number(chunk.number)
         record = self.heap.store.get(place)
         values = self.heap.codec.unpack(place, record) if record is not None else []
         if len(values) != 1 or type(values[0]) is not list or len(values[0]) != chunk.length:

@@ -1,7 +1,7 @@
-"""Large collections in pieces: what both kinds share, and Map and Set.
+"""Large collections in pieces: what both kinds share, and the keys of pieces.
 
 A collection past ``PIECES_ABOVE`` is not one record but many, so that one change writes one of them.  In its slot
-``v`` is then a :class:`PieceMap` or a :class:`~holdfast.vm.piecelist.PieceList` in place of the raw container.  The
+``v`` is then a :class:`~holdfast.vm.piecemap.PieceMap` or a :class:`~holdfast.vm.piecelist.PieceList` in place of the raw container.  The
 keys of its pieces are ``P``, the collection's id (8 bytes), a letter and
 
 ====== ==================================== =================================================================
@@ -26,19 +26,15 @@ store, in this order.  A change is undone (``atomic``) key by key.
 from __future__ import annotations
 
 import struct
-from collections.abc import ItemsView, KeysView, ValuesView
 from hashlib import blake2b
-from operator import itemgetter
-from sys import getrefcount
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from holdfast.vm import ids
-from holdfast.vm.codec import ABSENT, DamagedRecord, check_values, key_name
 from holdfast.vm.objects import Obj
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from holdfast.vm.heap import Heap
     from holdfast.vm.store import Batch
@@ -48,28 +44,14 @@ PIECES_ABOVE = {ids.LIST: 16_384, ids.MAP: 4_096, ids.SET: 4_096}
 write 10 times what a raw dict costs; a record of 4,096 entries takes 0.3 ms to write again for each change."""
 KEY_BYTES_MAX = 200
 """Longer key bytes are replaced by their hash."""
-SHORT = KEY_BYTES_MAX // 4
-"""Characters of a text whose key bytes are short in any case."""
-SMALL = 1 << 63
-BULK_STRIDE = 8
-"""Entries written between two looks at the clock."""
-PAGE_KEYS = 64
-"""Keys in one record of the order; so many are written again when one is deleted."""
-CHUNK_SCAN = 512
-"""Entries read from the store at a time by an iteration."""
-ENTRY_BYTES = 250
-"""Estimate of what one cached entry keeps in memory."""
 
-HOLDERS = 4
-"""References to a raw container that nobody else holds, in :func:`split`: the slot, the caller's variable, the
-parameter, the argument of ``getrefcount``."""
 
-_pack_id = struct.Struct(">Q").pack
+pack_number = struct.Struct(">Q").pack
 
 
 def piece_range(oid: int) -> tuple[bytes, bytes]:
     """Beginning and end of the keys of a collection's pieces."""
-    return b"P" + _pack_id(oid), b"P" + _pack_id(oid + 1)
+    return b"P" + pack_number(oid), b"P" + pack_number(oid + 1)
 
 
 class Sink:
@@ -129,19 +111,6 @@ class PieceBase:
         raise NotImplementedError
 
 
-def split(heap: Heap, obj: Any, raw: Any) -> Any:
-    """Put a container in pieces in place of the object's raw one; the raw one where somebody else holds that."""
-    if getrefcount(raw) > HOLDERS:
-        return raw
-    if obj._k == ids.LIST:
-        from holdfast.vm.piecelist import PieceList
-
-        obj.v = PieceList.from_raw(heap, obj._i, raw)
-    else:
-        obj.v = PieceMap.from_raw(heap, obj._i, raw)
-    return obj.v
-
-
 # --------------------------------------------------------------------------- keys
 
 
@@ -150,7 +119,7 @@ def key_bytes(heap: Heap, key: Any) -> bytes:
     data = find_key_bytes(heap, key)
     if data is None:
         oid = heap.identify(key) if isinstance(key, Obj) else heap.function_ref(key)
-        data = b"o" + _pack_id(oid)
+        data = b"o" + pack_number(oid)
     return data
 
 
@@ -171,13 +140,13 @@ def find_key_bytes(heap: Heap, key: Any) -> bytes | None:
     if kind is range:
         return _short(_range_bytes(key))
     if isinstance(key, Obj):
-        return b"o" + _pack_id(key._i) if key._i else None
+        return b"o" + pack_number(key._i) if key._i else None
     place = heap.machine.name_of(key)
     if place is not None:
         return _short(b"N" + place[0].encode() + b"\0" + place[1].encode())
     if isinstance(key, FunctionType):
         oid = heap.function_id(key)
-        return b"o" + _pack_id(oid) if oid else None
+        return b"o" + pack_number(oid) if oid else None
     raise TypeError(f"a value of the host's type {kind.__name__} cannot be a key")
 
 
@@ -192,467 +161,3 @@ def _range_bytes(value: range) -> bytes:
     first, last = value[0], value[-1]
     step = 0 if first == last else value.step
     return b"r" + b"|".join(b"%d" % part for part in (first, last, step))
-
-
-# --------------------------------------------------------------------------- maps
-
-GONE = -1
-Entry = tuple[int, Any, int]
-"""(sequence number or GONE, value, sequence number of the older entry to delete or GONE)."""
-
-
-class MapChanges(PieceChanges):
-    """Changes to a :class:`PieceMap`: entries by key, and the keys of new entries by sequence number."""
-
-    __slots__ = ("_places", "base", "bulk", "cleared", "container", "count", "entries", "fresh", "next")
-
-    container: PieceMap
-    """Whose changes they are; set when a checkpoint takes them (before, it would make a cycle that lives on)."""
-
-    def __init__(self, base: int, *, cleared: bool = False) -> None:
-        self.base = base
-        """Sequence numbers from here on are new in these changes."""
-        self.entries: dict[Any, Entry] = {}
-        self.fresh: dict[int, Any] = {}
-        self.cleared = cleared
-        """Everything older is deleted first."""
-        self.bulk: dict[Any, Any] | None = None
-        """The raw dict that the container was made of; its entries are numbered from 0, in order."""
-        self._places: dict[Any, int] | None = None
-        self.count = self.next = 0
-
-    @property
-    def header(self) -> list[int]:
-        """See the base."""
-        return [self.count, self.next]
-
-    def find(self, key: Any) -> Entry | None:
-        """What these changes say about the key; None when nothing."""
-        entry = self.entries.get(key)
-        if entry is None and self.bulk is not None and key in self.bulk:
-            if self._places is None:
-                self._places = {known: place for place, known in enumerate(self.bulk)}
-            return self._places[key], self.bulk[key], GONE
-        return entry
-
-    def new_after(self, last: int) -> list[tuple[int, Any]]:
-        """Sequence number and key of the new entries after the given number, in order."""
-        bulk = [] if self.bulk is None else [pair for pair in enumerate(self.bulk) if pair[0] > last]
-        return bulk + sorted((pair for pair in self.fresh.items() if pair[0] > last), key=itemgetter(0))
-
-    def write(self, heap: Heap, sink: Sink) -> Iterator[None]:
-        """See the base."""
-        container, record = self.container, heap.codec.record
-        by_key = container.prefix + b"k"
-        if self.cleared:
-            sink.batch.delete_range(*piece_range(container.oid))
-        if self.bulk is not None:
-            yield from self._write_bulk(heap, sink, self.bulk)
-        deleted: list[int] = []
-        for key, (sequence, value, old) in self.entries.items():
-            if old != GONE:
-                deleted.append(old)
-            place = by_key + key_bytes(heap, key)
-            if sequence == GONE:
-                sink.batch.delete(place)
-            else:
-                sink.batch.put(place, record(place, [sequence, value]))
-            yield
-        yield from self._delete_from_order(heap, sink, deleted)
-        yield from self._put_order(heap, sink, sorted(self.fresh.items(), key=itemgetter(0)))
-
-    def settle(self) -> None:
-        """See the base."""
-        self.container.frozen = None
-
-    def _write_bulk(self, heap: Heap, sink: Sink, bulk: dict[Any, Any]) -> Iterator[None]:
-        """What was a raw dict, which may be huge; and cache it again, since its raw entries are hot."""
-        container, record = self.container, heap.codec.record
-        by_key = container.prefix + b"k"
-        changes, put = container.changes, sink.batch.put
-        for sequence, (key, value) in enumerate(bulk.items()):
-            kind = type(key)
-            if kind is str and len(key) < SHORT:  # as key_bytes does, which costs as much again as a record
-                place = by_key + b"s" + key.encode()
-            elif kind is int and -SMALL < key < SMALL:
-                place = by_key + b"i" + key.to_bytes(key.bit_length() // 8 + 1, "big", signed=True)
-            else:
-                place = by_key + key_bytes(heap, key)
-            put(place, record(place, [sequence, value]))
-            if changes is not container.changes or changes.entries:
-                container.keep_cached(key, value)
-            else:
-                dict.__setitem__(container, key, value)
-            if not sequence % BULK_STRIDE:
-                yield
-                put = sink.batch.put
-        yield from self._put_order(heap, sink, enumerate(bulk))
-
-    def _put_order(self, heap: Heap, sink: Sink, entries: Iterable[tuple[int, Any]]) -> Iterator[None]:
-        """Write the keys of new entries, which are in order, in pages."""
-        start, page = 0, list[Any]()
-        for sequence, key in entries:
-            if page and sequence >= start + PAGE_KEYS:
-                self._put_page(heap, sink, start, page)
-                yield
-                page = []
-            if not page:
-                start = sequence
-            page.extend([ABSENT] * (sequence - start - len(page)))
-            page.append(key)
-        if page:
-            self._put_page(heap, sink, start, page)
-            yield
-
-    def _put_page(self, heap: Heap, sink: Sink, start: int, page: list[Any]) -> None:
-        place = self.container.prefix + b"q" + _pack_id(start)
-        sink.batch.put(place, heap.codec.record(place, page))
-
-    def _delete_from_order(self, heap: Heap, sink: Sink, deleted: list[int]) -> Iterator[None]:
-        """Take the numbers out of the pages in the store."""
-        if self.cleared:
-            return
-        letter = self.container.prefix + b"q"
-        start, page = 0, list[Any]()
-        for sequence in sorted(deleted):
-            if not page or sequence >= start + len(page):
-                if page:
-                    self._put_page(heap, sink, start, page)
-                found = heap.store.last_before(letter, letter + _pack_id(sequence))
-                if found is None:
-                    raise DamagedRecord(key_name(letter), "a page of its keys is missing")
-                start, page = int.from_bytes(found[0][-8:], "big"), heap.codec.unpack(*found)
-                if sequence >= start + len(page):
-                    raise DamagedRecord(key_name(letter), "a page of its keys is too short")
-                yield
-            page[sequence - start] = ABSENT
-        if page:
-            self._put_page(heap, sink, start, page)
-
-
-class MapLevel:
-    """What one level of ``atomic`` needs to undo its changes to a :class:`PieceMap`."""
-
-    __slots__ = ("count", "entries", "whole")
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.entries: dict[Any, Entry | None] = {}
-        """The changes' own entry, or None, for each key that was written first in this level."""
-        self.whole: MapChanges | None = None
-        """The changes as a whole, which ``clear`` has replaced; ``entries`` belong to them."""
-
-
-class PieceMap(PieceBase, dict[Any, Any]):
-    """The contents of a large Map or Set (there with nil for values).  Iteration is in order of insertion."""
-
-    __slots__ = ("changes", "count", "frozen", "heap", "levels", "next", "oid", "prefix")
-    __hash__ = None
-
-    def __init__(self, heap: Heap, oid: int, count: int = 0, following: int = 0) -> None:
-        super().__init__()
-        self.heap = heap
-        self.oid = oid
-        self.prefix = b"P" + _pack_id(oid)
-        self.count = count
-        self.next = following
-        self.changes = MapChanges(following)
-        self.frozen: MapChanges | None = None
-        self.levels: list[MapLevel] = []
-
-    @classmethod
-    def from_header(cls, heap: Heap, oid: int, header: list[Any]) -> PieceMap:
-        """The container that a collection's record tells of; reads nothing."""
-        if [type(part) for part in header] != [int, int] or not 0 <= header[0] <= header[1]:
-            raise DamagedRecord(ids.kid(oid), "a header of pieces that cannot be")
-        return cls(heap, oid, *header)
-
-    @classmethod
-    def from_raw(cls, heap: Heap, oid: int, raw: dict[Any, Any]) -> PieceMap:
-        """Take over a raw dict, which nobody else holds, in no time; its entries are read from it until written."""
-        made = cls(heap, oid, len(raw))
-        made.changes.bulk = raw
-        made.next = len(raw)
-        return made
-
-    # ------------------------------------------------------------------ reading
-
-    def _older(self, key: Any) -> tuple[int, Any] | None:
-        """Sequence number and value of a key that the current changes say nothing of."""
-        if self.changes.cleared:
-            return None
-        frozen = self.frozen
-        if frozen is not None:
-            entry = frozen.find(key)
-            if entry is not None:
-                return None if entry[0] == GONE else entry[:2]
-            if frozen.cleared:
-                return None
-        data = find_key_bytes(self.heap, key)
-        if data is None:
-            return None
-        place = self.prefix + b"k" + data
-        record = self.heap.store.get(place)
-        if record is None:
-            return None
-        values = self.heap.codec.unpack(place, record)
-        if len(values) != 2 or type(values[0]) is not int:
-            raise DamagedRecord(key_name(place), "it is not that of an entry")
-        check_values(place, values)
-        return values[0], values[1]
-
-    def __missing__(self, key: Any) -> Any:
-        """A key that is not cached."""
-        entry = self.changes.find(key) or self._older(key)
-        if entry is None or entry[0] == GONE:
-            raise KeyError(key)
-        dict.__setitem__(self, key, entry[1])
-        self.heap.memory_used += ENTRY_BYTES
-        return entry[1]
-
-    def __contains__(self, key: object) -> bool:
-        if dict.__contains__(self, key):
-            return True
-        try:
-            self.__missing__(key)
-        except KeyError:
-            return False
-        return True
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        """As a dict's."""
-        try:
-            return self[key]
-        except KeyError:
-            return default
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[Any]:
-        last = -1
-        while chunk := self._stored_after(last):
-            for last, key in chunk:
-                if self._is_current(last, key):
-                    yield key
-        while newer := self._new_after(last):
-            for last, key in newer:
-                if self._is_current(last, key):
-                    yield key
-
-    def _stored_after(self, last: int) -> list[tuple[int, Any]]:
-        frozen = self.frozen
-        if self.changes.cleared or (frozen is not None and frozen.cleared):
-            return []
-        found: list[tuple[int, Any]] = []
-        letter = self.prefix + b"q"
-        for place, record in self.heap.store.scan(letter, letter + _pack_id(last + 1)):
-            values = self.heap.codec.unpack(place, record)
-            check_values(place, values)
-            start = int.from_bytes(place[len(letter) :], "big")
-            found.extend(pair for pair in enumerate(values, start) if pair[1] is not ABSENT)
-            if len(found) >= CHUNK_SCAN:
-                break
-        return found
-
-    def _new_after(self, last: int) -> list[tuple[int, Any]]:
-        """Entries of both changes that are new in them; an entry of the frozen ones may be in the store meanwhile."""
-        older = self.frozen.new_after(last) if self.frozen is not None and not self.changes.cleared else []
-        return older + self.changes.new_after(last)
-
-    def _is_current(self, sequence: int, key: Any) -> bool:
-        """Whether an entry that was met in an older layer is still what the key stands for."""
-        for layer in (self.changes, self.frozen):
-            if layer is None:
-                continue
-            entry = layer.entries.get(key)
-            if entry is not None:
-                return entry[0] == sequence
-            if layer.cleared and sequence < layer.base:
-                return False
-        return True
-
-    def keys(self) -> KeysView[Any]:  # type: ignore[override]
-        """As a dict's; in order of insertion."""
-        return KeysView(self)
-
-    def values(self) -> ValuesView[Any]:  # type: ignore[override]
-        """As a dict's; in order of insertion."""
-        return ValuesView(self)
-
-    def items(self) -> ItemsView[Any, Any]:  # type: ignore[override]
-        """As a dict's; in order of insertion."""
-        return ItemsView(self)
-
-    def copy(self) -> dict[Any, Any]:
-        """As a dict's; in order of insertion."""
-        return dict(self.items())
-
-    def __reversed__(self) -> Iterator[Any]:
-        return iter(list(self)[::-1])
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, dict) or len(other) != len(self):
-            return False
-        return all(key in other and other[key] == value for key, value in self.items())
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __repr__(self) -> str:
-        return f"<{self.count} entries in pieces>"
-
-    # ------------------------------------------------------------------ writing
-
-    def _log(self, key: Any, entry: Entry | None) -> None:
-        if self.levels:
-            level = self.levels[-1]
-            if level.whole is None:
-                level.entries.setdefault(key, entry)
-
-    def _number(self, key: Any) -> int:
-        """The sequence number of a new entry."""
-        sequence = self.next
-        self.next = sequence + 1
-        self.count += 1
-        self.changes.fresh[sequence] = key
-        return sequence
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        changes = self.changes
-        entry = changes.find(key)
-        if self.levels:
-            self._log(key, entry)
-        if entry is None:
-            self.heap.piece_changes += 1
-            older = self._older(key)
-            entry = (self._number(key) if older is None else older[0], value, GONE)
-        elif entry[0] == GONE:
-            entry = (self._number(key), value, entry[2])
-        else:
-            entry = (entry[0], value, entry[2])
-        changes.entries[key] = entry
-        dict.__setitem__(self, key, value)
-
-    def __delitem__(self, key: Any) -> None:
-        changes = self.changes
-        entry = changes.find(key)
-        older = self._older(key) if entry is None else None
-        if (entry is None and older is None) or (entry is not None and entry[0] == GONE):
-            raise KeyError(key)
-        self._log(key, entry)
-        self.heap.piece_changes += 1
-        if entry is None:
-            assert older is not None  # tested above
-            changes.entries[key] = (GONE, None, older[0])
-        elif changes.fresh.pop(entry[0], None) is None and entry[0] < changes.base:
-            changes.entries[key] = (GONE, None, entry[0])
-        elif entry[2] != GONE:
-            changes.entries[key] = (GONE, None, entry[2])
-        else:
-            del changes.entries[key]
-        self.count -= 1
-        dict.pop(self, key, None)
-
-    def clear(self) -> None:
-        """Delete everything; what is on disk goes with the next checkpoint."""
-        if self.levels and self.levels[-1].whole is None:
-            self.levels[-1].whole = self.changes
-        self.changes = MapChanges(self.next, cleared=True)
-        self.count = 0
-        dict.clear(self)
-
-    def pop(self, key: Any, *default: Any) -> Any:
-        """As a dict's."""
-        try:
-            value = self[key]
-        except KeyError:
-            if default:
-                return default[0]
-            raise
-        del self[key]
-        return value
-
-    def popitem(self) -> tuple[Any, Any]:
-        """As a dict's; reads all keys."""
-        if not self.count:
-            raise KeyError("the collection is empty")
-        key = list(self)[-1]
-        return key, self.pop(key)
-
-    def setdefault(self, key: Any, default: Any = None) -> Any:
-        """As a dict's."""
-        if key not in self:
-            self[key] = default
-        return self[key]
-
-    def update(self, other: Any = (), /, **more: Any) -> None:
-        """As a dict's."""
-        for key, value in other.items() if hasattr(other, "items") else other:
-            self[key] = value
-        for key, value in more.items():
-            self[key] = value
-
-    def __ior__(self, other: Any) -> PieceMap:
-        self.update(other)
-        return self
-
-    def __or__(self, other: Any) -> dict[Any, Any]:
-        return self.copy() | dict(other.items())
-
-    # ------------------------------------------------------------------ checkpoints, atomic, memory
-
-    def freeze(self) -> MapChanges:
-        """See the base."""
-        taken = self.changes
-        taken.count, taken.next = self.count, self.next
-        taken.container = self
-        self.frozen = taken
-        self.changes = MapChanges(self.next)
-        return taken
-
-    def keep_cached(self, key: Any, value: Any) -> None:
-        """Cache an entry of the frozen changes, if nothing newer is known of it."""
-        if key not in self.changes.entries and not self.changes.cleared:
-            dict.setdefault(self, key, value)
-
-    def begin_level(self) -> None:
-        """See the base."""
-        self.levels.append(MapLevel(self.count))
-
-    def end_level(self, *, keep: bool, owned_by_outer: bool, moved: bool) -> None:
-        """See the base."""
-        if keep and owned_by_outer and moved:
-            return
-        level = self.levels.pop()
-        if not keep:
-            self._undo(level)
-        elif owned_by_outer and self.levels[-1].whole is None:
-            outer = self.levels[-1]
-            for key, entry in level.entries.items():
-                outer.entries.setdefault(key, entry)
-            outer.whole = level.whole
-
-    def _undo(self, level: MapLevel) -> None:
-        self.count = level.count
-        if level.whole is not None:
-            self.changes = level.whole
-            dict.clear(self)
-        changes = self.changes
-        for key, entry in level.entries.items():
-            written = changes.entries.pop(key, None)
-            if written is not None:
-                changes.fresh.pop(written[0], None)
-            dict.pop(self, key, None)
-            if entry is not None:
-                changes.entries[key] = entry
-                if entry[0] >= changes.base:
-                    changes.fresh[entry[0]] = key
-
-    def trim(self) -> None:
-        """See the base."""
-        dict.clear(self)
-
-    def size_in_memory(self) -> int:
-        """See the base."""
-        return ENTRY_BYTES * (dict.__len__(self) + len(self.changes.entries))

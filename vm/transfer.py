@@ -46,7 +46,8 @@ from holdfast.vm.codec import (
 from holdfast.vm.heap import COMMIT_KEY
 from holdfast.vm.objects import UNSET
 from holdfast.vm.piecelist import CHUNK, PAGE_CHUNKS
-from holdfast.vm.pieces import PAGE_KEYS, PIECES_ABOVE, find_key_bytes
+from holdfast.vm.piecemap import PAGE_KEYS
+from holdfast.vm.pieces import PIECES_ABOVE, find_key_bytes
 from holdfast.vm.store import FORMAT_KEY, Store, StoreError, WorldDamaged, WorldMissing, object_key
 
 if TYPE_CHECKING:

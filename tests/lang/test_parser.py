@@ -12,7 +12,7 @@ from holdfast.lang import tree
 from holdfast.lang.diagnostics import CompileError, Source
 from holdfast.lang.maketables import TABLES, lark_parser, make_tables
 from holdfast.lang.parser import MAX_DEPTH, parse
-from tests.lang.programs import TOUR
+from tests.lang.programs import TOUR, Maker
 from tests.lang.trees import codes, dump
 
 EXPRESSIONS = {
@@ -529,6 +529,8 @@ def test_lark_agrees() -> None:
     lark = lark_parser()
     samples = [f"x = {text}" for text in EXPRESSIONS] + list(STATEMENTS) + [TOUR]
     samples += ["a b", "f(1 2)", "if a", "let = 1", "class { }", "match a { 1 }", "a < b < c", "x = {1 + 1: 2}", "fn("]
+    programs = [Maker(seed).program() for seed in range(60)]
+    samples += programs + [text[: len(text) * 2 // 3] for text in programs]
     for sample in samples:
         try:
             lark.parse(sample)

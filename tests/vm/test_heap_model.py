@@ -13,7 +13,7 @@ from unittest import mock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.vm import checkpoint, ids, piecelist, pieces
+from holdfast.vm import checkpoint, ids, piecelist, piecemap, pieces
 from holdfast.vm.heap import Heap
 from holdfast.vm.objects import Obj, live
 from tests.vm.worlds import LINK, POINT, Machine, World, closure, plain
@@ -27,9 +27,9 @@ SMALL = [
     mock.patch.object(checkpoint, "TOGETHER_MAX", 3),
     mock.patch.object(checkpoint, "LARGE", 4),
     mock.patch.dict(pieces.PIECES_ABOVE, {ids.LIST: 7, ids.MAP: 6, ids.SET: 6}),
-    mock.patch.object(pieces, "CHUNK_SCAN", 3),
-    mock.patch.object(pieces, "PAGE_KEYS", 3),
-    mock.patch.object(pieces, "BULK_STRIDE", 1),
+    mock.patch.object(piecemap, "CHUNK_SCAN", 3),
+    mock.patch.object(piecemap, "PAGE_KEYS", 3),
+    mock.patch.object(piecemap, "BULK_STRIDE", 1),
     mock.patch.object(piecelist, "CHUNK", 3),
     mock.patch.object(piecelist, "PAGE_CHUNKS", 2),
 ]

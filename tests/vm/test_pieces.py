@@ -16,7 +16,8 @@ from holdfast.vm import ids, maintenance
 from holdfast.vm.codec import DamagedRecord, bare_codec, seal_record
 from holdfast.vm.equality import equal
 from holdfast.vm.piecelist import CHUNK, PieceList
-from holdfast.vm.pieces import PIECES_ABOVE, PieceMap, find_key_bytes, key_bytes
+from holdfast.vm.piecemap import PieceMap
+from holdfast.vm.pieces import PIECES_ABOVE, find_key_bytes, key_bytes
 from tests.vm.worlds import POINT, World, closure, plain
 
 MANY_MAP = PIECES_ABOVE[ids.MAP] + 1

@@ -1,0 +1,110 @@
+# What the process that has a world open offers on the socket in the world's folder.
+#
+# One connection is one terminal: it says hello, then runs one program at a time, or is in one session.  Whoever is
+# refused gets a Fault; an exception of the protocol itself means that the connection is of no use any more.  Every
+# answer leaves when what it tells is on disk.  A message has at most 32 MB: what is longer is sent in pieces.
+#
+# A method is never changed or given another number; new ones are added.  `hello` tells the version of both sides.
+@0xb4a1c6f07d2e9358;
+
+struct Fault {
+  # Why something was not done; code 0 means that it was.
+  code @0 :UInt16;     # the exit code of a command that fails because of it
+  message @1 :Text;    # for the person at the terminal; "" where nothing is to be said
+}
+
+struct Source {
+  name @0 :Text;
+  content @1 :Data;    # UTF-8
+  errno @2 :Int32;     # not 0: the file cannot be read, and content is the reason in words
+}
+
+struct Program {
+  main @0 :Source;
+  arguments @1 :List(Text);
+  modules @2 :List(Source);
+  # What it imports, under the modules' names; what is missing here is looked for in the world.
+}
+
+struct Place {
+  file @0 :Text;
+  line @1 :UInt32;
+  function @2 :Text;
+  source @3 :Text;
+}
+
+struct Error {
+  kind @0 :Text;
+  message @1 :Text;
+  trace @2 :List(Place);   # innermost first
+  internal @3 :Text;
+}
+
+struct Outcome {
+  state @0 :Text;          # done, failed, refused, interrupted
+  text @1 :Text;
+  errors @2 :List(Error);  # the error, what caused it, what caused that, ...
+  seconds @3 :Float64;
+  cpuSeconds @4 :Float64;
+  checkpoint @5 :UInt64;   # number of the last durable checkpoint
+}
+
+struct ThreadRow {
+  id @0 :Text;
+  name @1 :Text;
+  state @2 :Text;
+  at @3 :Text;
+}
+
+struct Status {
+  world @0 :Text;
+  checkpoints @1 :UInt64;
+  number @2 :UInt64;
+  threads @3 :UInt64;
+  memory @4 :UInt64;
+  running @5 :Bool;
+}
+
+struct Candidate {
+  text @0 :Text;
+  start @1 :Int32;
+  what @2 :Text;
+}
+
+struct Row {
+  name @0 :Text;
+  value @1 :Text;
+}
+
+struct Description {
+  title @0 :Text;
+  rows @1 :List(Row);
+  data @2 :Text;           # JSON
+}
+
+interface Terminal {
+  # Held by the client.
+  write @0 (text :Data) -> ();
+  # Returns when the text is written: until then no more is sent.
+}
+
+interface World {
+  hello @0 (version :UInt32, terminal :Terminal) -> (fault :Fault, version :UInt32);
+  # The first call.
+  run @1 (program :Program) -> (fault :Fault, outcome :Outcome);
+  interrupt @2 () -> (fault :Fault, done :Bool);
+  # Ctrl-C: ends the program or entry that runs.
+  threads @3 () -> (fault :Fault, rows :List(ThreadRow));
+  inspect @4 (what :Text, width :UInt32) -> (fault :Fault, description :Description);
+
+  # Sessions.
+  enter @5 (name :Text) -> (fault :Fault, name :Text);
+  # Go into a session, a new one if there is none of this name.
+  evaluate @6 (text :Data, width :UInt32, modules :List(Source)) -> (fault :Fault, outcome :Outcome);
+  complete @7 (before :Text) -> (fault :Fault, candidates :List(Candidate));
+  document @8 (name :Text) -> (fault :Fault, text :Text);
+  source @9 (name :Text) -> (fault :Fault, text :Text);
+  status @10 () -> (fault :Fault, status :Status);
+  checkpoint @11 () -> (fault :Fault, number :UInt64);
+  sessions @12 () -> (fault :Fault, names :List(Text));
+}

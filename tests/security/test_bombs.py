@@ -1,0 +1,305 @@
+"""Row 23 of the host boundary: no program can end the process, hang it in host code, or fill the memory.
+
+Each runs in a process with limited memory and time, in both shapes; behind it the same world must run a program.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SECONDS = 60
+TOP = Path(__file__).parent.parent.parent
+
+BOMBS: dict[str, tuple[str, str]] = {
+    # Name: program, how its output must begin.
+    "recursion": ("fn f(n) => f(n + 1) + 1\nf(0)", "StackError"),
+    "recursion_caught": (
+        "fn f(n) => f(n + 1) + 1\nfor i in 0..3 { try { f(0) } catch e is StackError { print(i) } }",
+        "0\n1\n2\nend",
+    ),
+    "mutual_recursion": ("fn f(n) => g(n)\nfn g(n) => f(n)\nf(0)", "StackError"),
+    "recursion_in_try": (
+        "fn f() {\n  try { f() } catch e is KeyError { 1 } finally { 2 }\n}\nf()",
+        "StackError",
+    ),
+    "recursion_in_catch": (
+        "fn f() {\n  try { nil.x } catch e { f() }\n}\nf()",
+        "StackError",
+    ),
+    "recursion_through_map": ("fn f(x) => [x].map(f)\nf(1)", "StackError"),
+    "recursion_through_sorted": ("fn f(x) => [x, x].sorted(f)\nf(1)", "StackError"),
+    "recursion_through_init": ("class A {\n  x = nil\n  fn init() { self.x = A() }\n}\nA()", "StackError"),
+    "recursion_through_default": ("class A {\n  x = A()\n}\nA()", "StackError"),
+    "recursion_through_super": (
+        "class A {\n  fn f() => self.f()\n}\nclass B extends A {\n  fn f() => super.f()\n}\nB().f()",
+        "StackError",
+    ),
+    "recursion_through_closures": ("fn f(g) => g(fn(h) => f(h))\nf(f)", "StackError"),
+    "recursion_through_spawn": (
+        "fn f(n) => if n == 0 { 0 } else { (spawn f(n - 1)).join() + 1 }\nprint(f(500))",
+        "500",
+    ),
+    "recursion_many_threads": (
+        "fn f(n) => f(n + 1) + 1\nlet ts = []\nfor i in 0..5 { ts.push(spawn f(0)) }\n"
+        "for t in ts { try { t.join() } catch e { print(e.kind) } }",
+        "StackError\n" * 5,
+    ),
+    "recursion_with_many_locals": (
+        "fn f(n) {\n"
+        + "".join(f"  let a{i} = n + {i}\n" for i in range(200))
+        + "  return f(n + 1) + "
+        + " + ".join(f"a{i}" for i in range(200))
+        + "\n}\nf(0)",
+        "StackError",
+    ),
+    "power": ("print(10 ** 10 ** 8)", "LimitError"),
+    "power_tower": ("print(9 ** 9 ** 9 ** 9)", "LimitError"),
+    "power_of_large": ("let x = 2 ** 500_000\nprint(x ** x)", "LimitError"),
+    "squaring_in_a_local": ("fn f() {\n  var x = 3\n  while true { x = x * x }\n}\nf()", "LimitError"),
+    "squaring_compound": ("var x = 3\nwhile true { x *= x }", "LimitError"),
+    "squaring_negative": ("fn f() {\n  var x = -3\n  while true { x = x * (0 - x) }\n}\nf()", "LimitError"),
+    "squaring_in_a_field": (
+        "class A {\n  x = 3\n}\nlet a = A()\nwhile true { a.x = a.x * a.x }",
+        "LimitError",
+    ),
+    "squaring_in_a_field_compound": ("class A {\n  x = 3\n}\nlet a = A()\nwhile true { a.x *= a.x }", "LimitError"),
+    "squaring_in_an_element": ("let xs = [3]\nwhile true { xs[0] *= xs[0] }", "LimitError"),
+    "squaring_in_a_map": ("let m = {x: 3}\nwhile true { m.x = m.x * m.x }", "LimitError"),
+    "squaring_in_a_box": ("var x = 3\nlet f = fn() { x = x * x }\nwhile true { f() }", "LimitError"),
+    "squaring_in_a_call": ("fn sq(x) => x * x\nvar x = 3\nwhile true { x = sq(x) }", "LimitError"),
+    "squaring_in_arguments": ("fn f(a, b) => f(a * b, b * a)\nf(3, 3)", "LimitError"),
+    "squaring_through_temporaries": (
+        "fn f(x) => x * x * x * x * x * x * x * x\nvar x = 3\nwhile true { x = f(x) }",
+        "LimitError",
+    ),
+    "squaring_caught": (
+        "fn f() {\n  var x = 3\n  var n = 0\n  while n < 200 {\n    n += 1\n    try { x = x * x } catch e { }\n  }\n"
+        "  return x > 0\n}\nprint(f())",
+        "true",
+    ),
+    "squaring_of_unknown_kind": (
+        "fn f(x) {\n  var y = x\n  while true { y = y * y }\n}\ntry { f(\"a\") } catch e { print(e.kind) }\nf(3)",
+        "TypeError\nLimitError",
+    ),
+    "product_of_list": ("print(List(1..200_000).reduce(fn(a, b) => a * b))", "LimitError"),
+    "division_of_large": (
+        "let x = 3 ** 600_000\nlet y = 7 ** 150_000\nvar n = 0\nfor i in 0..20 { n += x ~/ y % 10 }\nprint(n >= 0)",
+        "true",
+    ),
+    "large_int_to_text": ("let x = 3 ** 600_000\nprint(len(Text(x)))", "286273"),
+    "text_to_large_int": ('print(Int("9" * 300_000) > 0)', "true"),
+    "text_to_huge_int": ('print(Int("9" * 50_000_000) > 0)', "LimitError"),
+    "text_to_float": ('print(Float("9" * 50_000_000) > 0)', "LimitError"),
+    "repeated_text": ('print("a" * 10 ** 10)', "LimitError"),
+    "repeated_text_left": ('print(10 ** 10 * "a")', "LimitError"),
+    "repeated_bytes": ('print(b"a" * 10 ** 10)', "LimitError"),
+    "repeated_list": ("print([1] * 10 ** 10)", "LimitError"),
+    "repeated_list_variable": ("let n = 10 ** 10\nlet xs = [0] * n", "LimitError"),
+    "repeated_list_of_lists": ("var xs = [1]\nwhile true { xs = xs * 1000 }", "LimitError"),
+    "doubling_text": ('var s = "a"\nwhile true { s = s + s }', "LimitError"),
+    "doubling_text_compound": ('var s = "a"\nwhile true { s += s }', "LimitError"),
+    "doubling_text_caught": (
+        'fn f() {\n  var s = "ab"\n  var n = 0\n  while n < 200 {\n    n += 1\n    try { s = s + s } catch e { }\n  }\n'
+        "  return len(s)\n}\nprint(f())",
+        "67108864",
+    ),
+    "doubling_text_of_unknown_kind": ('fn f(s) => f(s + s)\nf("a")', "LimitError"),
+    "doubling_bytes": ('var s = b"a"\nwhile true { s = s + s }', "LimitError"),
+    "doubling_list": ("var s = [1]\nwhile true { s = s + s }", "LimitError"),
+    "doubling_int": ("var x = 2 ** 999_990\nfor i in 0..100 { x = x + x }\nx ** 2", "LimitError"),
+    "interpolation": ('var s = "ab"\nwhile true { s = "{s}{s}{s}" }', "LimitError"),
+    "interpolation_caught": (
+        'fn f() {\n  var s = "ab"\n  var n = 0\n  while n < 100 {\n    n += 1\n    try { s = "{s}{s}" } catch e { }\n  }\n'
+        "  return len(s)\n}\nprint(f())",
+        "67108864",
+    ),
+    "interpolation_of_many": ('let s = "a" * 60_000_000\nlet t = "{s}{s}{s}{s}{s}{s}{s}{s}{s}{s}{s}{s}"', "LimitError"),
+    "join": ('let s = "a" * 60_000_000\nlet t = s.join(["", "", "", "", "", ""])', "LimitError"),
+    "replace": ('let s = "a" * 1_000_000\nlet t = s.replace("a", s)', "LimitError"),
+    "replace_nothing": ('let s = "a" * 60_000_000\nlet t = s.replace("", s)', "LimitError"),
+    "split": ('let xs = ("a," * 30_000_000).split(",")', "LimitError"),
+    "list_of_range": ("List(0..10 ** 12)", "LimitError"),
+    "list_of_text": ('List("a" * 60_000_000)', "LimitError"),
+    "range_sum": ("print((0..10 ** 12).sum())", "499999999999500000000000"),
+    "huge_range_membership": ("print(10 ** 30 in 0..10 ** 40, 1.5 in 0..10 ** 40)", "true false"),
+    "huge_index": ("try { [1][10 ** 100] } catch e { print(e.kind) }\n\"abc\"[10 ** 100]", "IndexError\nIndexError"),
+    "huge_slice": ("print([1, 2][0..10 ** 100], \"abc\"[-10 ** 100..10 ** 100])", "[1, 2] abc"),
+    "endless_push": ("let xs = []\nwhile true { xs.push(xs) }", "LimitError"),
+    "sort_equal_texts": (
+        'let a = "a" * 20_000_000\nlet xs = []\nfor i in 0..200 { xs.push(a + Text(i)) }\nprint(len(xs.sorted()))',
+        "LimitError",
+    ),
+    "sort_nested_lists": (
+        "let a = List(0..10_000)\nlet xs = []\nfor i in 0..3000 { xs.push([a, i]) }\nprint(len(xs.sorted()))",
+        "",
+    ),
+    "sort_deep_lists": (
+        "fn deep(n) {\n  var x = [n]\n  for i in 0..100_000 { x = [x] }\n  return x\n}\n"
+        "print(len([deep(2), deep(1), deep(3)].sorted()))",
+        "3",
+    ),
+    "deep_list_print": ("var x = []\nfor i in 0..1_000_000 { x = [x] }\nprint(len(Text(x)) < 1000)", "true"),
+    "deep_list_equality": (
+        "fn deep() {\n  var x = []\n  for i in 0..300_000 { x = [x] }\n  return x\n}\nprint(deep() == deep())",
+        "true",
+    ),
+    "deep_list_order": (
+        "fn deep() {\n  var x = []\n  for i in 0..100_000 { x = [x] }\n  return x\n}\nprint(deep() < deep())",
+        "false",
+    ),
+    "deep_list_in": (
+        "fn deep() {\n  var x = []\n  for i in 0..100_000 { x = [x] }\n  return x\n}\nprint(deep() in [deep()])",
+        "true",
+    ),
+    "deep_list_stored": ("var x = []\nfor i in 0..300_000 { x = [x] }\nroot.deep = x\nprint(1)", "1"),
+    "deep_list_dropped": ("for j in 0..3 {\n  var x = []\n  for i in 0..1_000_000 { x = [x] }\n}\nprint(1)", "1"),
+    "deep_instances": (
+        "class N {\n  next\n}\nvar x = nil\nfor i in 0..300_000 { x = N(x) }\nroot.n = x\nprint(len(Text(x)) < 1000)",
+        "true",
+    ),
+    "deep_closures": (
+        "fn wrap(f) => fn() => f\nvar f = nil\nfor i in 0..300_000 { f = wrap(f) }\nroot.f = f\nprint(1)",
+        "1",
+    ),
+    "deep_errors": (
+        "var e = nil\nfor i in 0..100_000 {\n  let n = Error(\"x\")\n  n.cause = e\n  e = n\n}\nprint(len(\"{e}\") > 0)\nthrow e",
+        "true\nError x",
+    ),
+    "wide_print": ("let x = List(0..1_000_000)\nprint(len(Text([x, x, x, x])) < 1_000_000)", "true"),
+    "exponential_print": (
+        "var x = [1, 2]\nfor i in 0..100 { x = [x, x] }\nprint(len(Text(x)) <= 1_100_000)",
+        "true",
+    ),
+    "exponential_equality": (
+        "fn f() {\n  var x = [1, 2]\n  for i in 0..100 { x = [x, x] }\n  return x\n}\nprint(f() == f())",
+        "true",
+    ),
+    "exponential_order": (
+        "fn f() {\n  var x = [1, 2]\n  for i in 0..60 { x = [x, x] }\n  return x\n}\nprint(f() < f())",
+        "",
+    ),
+    "exponential_flatten": (
+        "var x = [1, 2]\nfor i in 0..60 { x = [x, x] }\nfor i in 0..60 { x = x.flatten() }\nprint(len(x))",
+        "LimitError",
+    ),
+    "cyclic_equality": (
+        "let a = []\na.push(a)\nlet b = []\nb.push(b)\nlet c = [a, b]\na.push(c)\nb.push(c)\nprint(a == b, a == [a])",
+        "true",
+    ),
+    "cyclic_order": ("let a = []\na.push(a)\nlet b = []\nb.push(b)\nprint(a < b)", ""),
+    "cyclic_print": ("let m = {}\nm.m = m\nm.xs = [m, {a: m}]\nprint(m)", '{"m": …'),
+    "cyclic_maps_equality": ("let a = {}\na.x = a\nlet b = {}\nb.x = b\nprint(a == b)", "true"),
+    "cyclic_flatten": ("let a = [1]\na.push(a)\nvar b = a\nfor i in 0..50 { b = b.flatten() }\nprint(len(b) < 100)", "true"),
+    "cyclic_cause": ('let e = Error("x")\ne.cause = e\nthrow e', "Error x"),
+    "same_hash_keys": (
+        "let m = {}\nfor i in 0..20_000 { m[i * (2 ** 61 - 1)] = i }\nprint(len(m))",
+        "",
+    ),
+    "same_hash_set": ("Set((0..100_000).map(fn(i) => i * (2 ** 61 - 1)))", "LimitError"),
+    "in_a_list_of_huge_texts": (
+        'let a = "a" * 30_000_000 + "b"\nlet xs = []\nlet t = "a" * 30_000_000 + "c"\nfor i in 0..100_000 { xs.push(a) }\n'
+        "print(t in xs)",
+        "false",
+    ),
+    "in_a_list_of_huge_texts_of_unknown_kind": (
+        'fn has(x, xs) => x in xs\nprint(has(1, {1: 2}))\n'
+        'let a = "a" * 30_000_000 + "b"\nlet xs = []\nlet t = "a" * 30_000_000 + "c"\nfor i in 0..100_000 { xs.push(a) }\n'
+        "print(has(t, xs))",
+        "true\nfalse",
+    ),
+    "text_find": (
+        'let s = "a" * 30_000_000\nprint(("a" * 10_000_000 + "b") in s, s.index("a" * 1_000_000 + "b" + "a" * 1_000_000))',
+        "false nil",
+    ),
+    "pad": ('print("a".pad_start(10 ** 10))', ""),
+    "endless_loop_in_atomic": ("atomic { while true { } }", "AtomicError"),
+    "endless_print": ('let s = "x" * 1000\nfor i in 0..20_000 { print(s) }', "xxx"),
+    "endless_print_in_atomic": ('let s = "x" * 1_000_000\natomic {\n  while true { print(s) }\n}', ""),
+    "many_threads": (
+        "fn f() => 1\nlet ts = []\nfor i in 0..20_000 { ts.push(spawn f()) }\nvar n = 0\nfor t in ts { n += t.join() }\nprint(n)",
+        "20000",
+    ),
+    "round_digits": ("print(round(1.5, 10 ** 9))", ""),
+    "shadowed_temporaries": ("let s = " + " + ".join(["1"] * 5000) + "\nprint(s)", "5000"),
+    "long_chain_of_texts": ("let s = " + " + ".join(['"a"'] * 5000) + "\nprint(len(s))", "5000"),
+    "long_and_chain": ("let s = " + " and ".join(["true"] * 3000) + "\nprint(s)", "true"),
+    "long_coalesce_chain": ("let s = " + " ?? ".join(["nil"] * 3000) + "\nprint(s)", "nil"),
+    "long_method_chain": ('let s = "a"' + ".upper()" * 3000 + "\nprint(s)", ""),
+    "long_else_if": (
+        "let n = 5\n" + " else ".join(f"if n == {i} {{ print({i}) }}" for i in range(3000)),
+        "5",
+    ),
+    "long_match": ("let n = 2500\nprint(match n {\n" + "".join(f"{i} => {i}\n" for i in range(3000)) + "})", "2500"),
+    "many_parameters": (
+        f"fn f({', '.join(f'a{i}' for i in range(2000))}) => a1999\nprint(f({', '.join(map(str, range(2000)))}))",
+        "1999",
+    ),
+    "many_locals": (
+        "fn f() {\n" + "".join(f"  var a{i} = {i}\n" for i in range(5000)) + "  return a4999\n}\nprint(f())",
+        "4999",
+    ),
+    "many_fields": (
+        "class A {\n" + "".join(f"  a{i} = {i}\n" for i in range(2000)) + "}\nprint(A().a1999)",
+        "1999",
+    ),
+    "large_list_literal": (f"let xs = [{', '.join(['1'] * 100_000)}]\nprint(len(xs))", "100000"),
+    "large_map_literal": (
+        "let m = {" + ", ".join(f"a{i}: {i}" for i in range(50_000)) + "}\nprint(len(m))",
+        "50000",
+    ),
+    "huge_literal": ("print(" + "9" * 1_000_000 + ")", "E0010"),
+    "huge_hexadecimal_literal": ("print(0x" + "f" * 1_000_000 + ")", "E0010"),
+    "huge_exponent": ("print(1e999999999)", ""),
+    "nested_round_brackets": ("print(" + "(" * 10_000 + "1" + ")" * 10_000 + ")", "E0"),
+    "nested_square_brackets": ("print(" + "[" * 10_000 + "1" + "]" * 10_000 + ")", "E0"),
+    "nested_maps": ("print(" + "{a: " * 10_000 + "1" + "}" * 10_000 + ")", "E0"),
+    "nested_blocks": ("if true { " * 10_000 + "1" + " }" * 10_000, "E0"),
+    "nested_functions": ("let f = " + "fn() => " * 10_000 + "1", "E0"),
+    "nested_interpolation": ("let s = " + '"{' * 5_000 + "1" + '}"' * 5_000, "E0"),
+    "nested_minus": ("print(" + "- " * 10_000 + "1)", "E0"),
+    "nested_not": ("print(" + "not " * 10_000 + "1)", "E0"),
+    "nested_power": ("print(" + "1 ** " * 10_000 + "1)", "E0"),
+    "open_brackets": ("(" * 10_000, "E0"),
+    "nested_tries": ("try { " * 60 + "nil.x" + " } catch e { throw e }" * 60, "TypeError"),
+    "nested_loops": (
+        "".join(f"for i{n} in 0..2 {{ " for n in range(30)) + "throw \"deep\"" + " }" * 30,
+        "Error deep",
+    ),
+    "nested_ifs": ("if true { " * 90 + 'throw "deep"' + " }" * 90, "Error deep"),
+    "nested_calls": ("fn f(x) => x\nprint(" + "f(" * 90 + "1" + ")" * 90 + ")", "1"),
+    "nested_lists_of_the_limit": ("print(len(" + "[" * 90 + "1" + "]" * 90 + "))", "1"),
+    "nested_closures": (
+        "".join(f"{'  ' * n}fn f{n}() {{\n" for n in range(60)) + "return 1\n" + "}\n" * 60 + "print(f0())",
+        "nil",
+    ),
+}
+
+SLOW = {"sort_equal_texts", "endless_push", "split"}
+
+
+@pytest.mark.parametrize("shape", ["direct", "resumable"])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in SLOW else ()) for n in BOMBS])
+def test_bomb(name: str, shape: str) -> None:
+    """The program ends in time with the stated error or output, and the world goes on."""
+    program, start = BOMBS[name]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.security.bombs", shape],
+        input=program,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        cwd=TOP,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TOP), os.environ.get("PYTHONPATH", "")])},
+        check=False,
+    )
+    assert done.returncode == 0, (done.returncode, done.stdout[-500:], done.stderr[-2000:])
+    lines = done.stdout.split("\n")
+    assert lines[0] == "1"
+    assert "\n".join(lines[1:]).startswith(start), done.stdout[:500]
+    assert lines[-2] == "alive [2, 3]", done.stdout[-500:]
+    assert "the machine failed" not in done.stdout
