@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from holdfast.lang import ir
@@ -409,8 +410,15 @@ class BodyLowerer(ExprLowerer):
         after()
         for kind in sorted(frame.kinds):
             test = self.emit("eq", self.temp(), (frame.completion, ir.Const(kind)))
-            again = self.nested(lambda k=kind: self.return_(frame.value) if k == RETURN else self.jump(k))  # type: ignore[misc]
+            again = self.nested(partial(self.jump_again, frame, kind))
             self.add(ir.If(0, test, again, []), span)
+
+    def jump_again(self, frame: Frame, kind: int) -> None:
+        """Behind a region: make the jump that left it."""
+        if kind == RETURN:
+            self.return_(frame.value)
+        else:
+            self.jump(kind)
 
     # ------------------------------------------------------------------ try and atomic
 

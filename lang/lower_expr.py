@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from holdfast.lang import ir
@@ -411,7 +412,8 @@ class ExprLowerer:
             current: t.If | t.Block | None = node
             while isinstance(current, t.If):
                 condition = self.expr(current.condition)
-                self.add(ir.If(0, condition, self.nested(lambda c=current: self.arm_body(lambda: body(c.then))), []))  # type: ignore[misc]
+                then = self.nested(partial(self.arm_body, partial(body, current.then)))
+                self.add(ir.If(0, condition, then, []))
                 current = current.otherwise
             if current is not None:
                 body(current)
@@ -458,7 +460,7 @@ class ExprLowerer:
         def flat() -> None:
             for arm in node.arms:
                 test = self.pattern(arm.pattern, subject)
-                body = self.nested(lambda a=arm: self.arm_body(lambda: self.arm(a, dst)))  # type: ignore[misc]
+                body = self.nested(partial(self.arm_body, partial(self.arm, arm, dst)))
                 self.add(ir.If(0, test, body, []), arm.span)
             if dst is not None:
                 self.move(dst, NIL)

@@ -366,7 +366,7 @@ class Definitions:
         r.class_def = None
 
     def refuse_circles(self, classes: list[t.ClassDef]) -> None:
-        """A class must not be a base of itself, over others perhaps; each circle is reported once, at its first class."""
+        """A class must not be a base of itself, over others perhaps; a circle is reported at its first class."""
         by_variable = {c.variable: c for c in classes}
         done: set[t.ClassDef] = set()
         for first in classes:

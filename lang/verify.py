@@ -17,8 +17,9 @@ from typing import Any
 from holdfast.lang import ir
 
 HELPERS = frozenset(
-    "_link _T _U _HOST _State _Field _Function _List _Map _Set _Box _poll _safepoint _dirty _deopt _enter _caught _unwind "
-    "_check _lookup _method _throw _rethrow _assertion _catchable _product _repeat _required _too_long _without _len _text _join _inrange "
+    "_link _T _U _HOST _State _Field _Function _List _Map _Set _Box _poll _safepoint _dirty _deopt _enter _caught "
+    "_unwind _check _lookup _method _throw _rethrow _assertion _catchable _product _repeat _required "
+    "_too_long _without _len _text _join _inrange "
     "_iter1 _iter2 _pairgone _pairkey _pairvalue _getbox _getfield_or_nil _index_or_nil _map _spawn _atomic_begin "
     "_atomic_commit _atomic_abort _behalf_begin _behalf_end "
     "o_add o_sub o_mul o_div o_fdiv o_mod o_pow o_neg o_lt o_le o_gt o_ge o_in o_notin o_index o_setindex o_slice "

@@ -4,6 +4,9 @@ What programs print waits in the outbox.  Each checkpoint notes how much of it w
 durable, that much is released.  Output that depends on nothing new (nothing has changed since the last durable
 checkpoint began) leaves at once.
 
+Each text goes where its thread writes (``Thread.output``), by default to :attr:`Outbox.write`.  An answer to somebody
+outside waits in the same way: it is an empty text whose ``write`` gives the answer, and leaves in its turn.
+
 :meth:`Outbox.background` does one slice of all this between two time slices of threads: a step of the open
 checkpoint, the release of output, the beginning of the next checkpoint, a step of the eviction sweep.
 
@@ -14,6 +17,8 @@ durable has been written once more; when that fails too, the error is raised to 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from time import monotonic
 
 from holdfast.vm.checkpoint import Checkpoint, Checkpointer
@@ -33,10 +38,11 @@ class Outbox:
         self.wake = wake
         """Called from the flush thread when a checkpoint has become durable."""
         self.write: Callable[[str], None] = lambda text: None
-        """Where released output goes."""
+        """Where released output goes that has no other place."""
         self.meta: dict[bytes, bytes | None] = {}
         """Side records that the next checkpoint writes."""
-        self.texts: list[str] = []
+        self.texts: list[tuple[str, Callable[[str], None] | None]] = []
+        """What waits, in order, and where it goes."""
         self.size = 0
         self.marks: list[int] = []
         """Length of ``texts`` at the beginning of each open ``atomic``: what came later is undone with it."""
@@ -51,9 +57,9 @@ class Outbox:
         """Must a thread that prints wait?"""
         return self.size > SIZE_MAX
 
-    def print(self, text: str) -> None:
-        """A program prints."""
-        self.texts.append(text)
+    def print(self, text: str, write: Callable[[str], None] | None = None) -> None:
+        """A program prints; ``write`` is where it goes."""
+        self.texts.append((text, write))
         self.size += len(text)
 
     # ------------------------------------------------------------------ atomic
@@ -69,7 +75,7 @@ class Outbox:
     def abort_atomic(self) -> None:
         """It is undone, and its output with it."""
         mark = self.marks.pop()
-        self.size -= sum(map(len, self.texts[mark:]))
+        self.size -= sum(len(text) for text, _ in self.texts[mark:])
         del self.texts[mark:]
 
     # ------------------------------------------------------------------ slices
@@ -146,11 +152,11 @@ class Outbox:
 
     def leave(self, count: int) -> None:
         """The first texts leave the world."""
-        text = "".join(self.texts[:count])
+        leaving = self.texts[:count]
         del self.texts[:count]
-        self.size -= len(text)
-        if text:
-            self.write(text)
+        self.size -= sum(len(text) for text, _ in leaving)
+        for write, group in groupby(leaving, key=itemgetter(1)):
+            (write or self.write)("".join(text for text, _ in group))
 
     def force(self) -> None:
         """Make the world as it is now durable, and release all output.

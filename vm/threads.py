@@ -16,7 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from greenlet import greenlet
 
@@ -59,11 +59,26 @@ class Thread(Obj):
     greenlet: Any
     wake: int
     """Number of the timer that may wake it; another timer of the same thread is stale."""
-    output: Any
+    output: Outlet | None
+    """Where its output goes, and that of the threads that it starts; None: where the world's output goes."""
     interrupt: Any
     waiters: list[Any]
     waits_for: Thread | None
     """The thread that it joins."""
+
+
+class Outlet(Protocol):
+    """A place for output other than the world's."""
+
+    waiting: list[Thread]
+    """Threads that wait until it is not full any more; whoever empties it makes them ready."""
+
+    @property
+    def full(self) -> bool:
+        """Must a thread that prints wait?"""
+
+    def __call__(self, text: str) -> None:
+        """Take a text that is durable."""
 
 
 class Deadlock(Exception):
@@ -250,6 +265,27 @@ class Scheduler:
         thread.wake = self.sequence
         heapq.heappush(self.timers, (monotonic() + seconds, self.sequence, thread))
         self.park("sleeping")
+
+    def wait_for(self, outlet: Outlet) -> None:
+        """Park until there is room for more output.  In the words of programs such a thread is sleeping."""
+        thread = self.current
+        assert thread is not None
+        while outlet.full:
+            outlet.waiting.append(thread)
+            try:
+                self.park("sleeping")
+            except Thrown:
+                if thread in outlet.waiting:
+                    outlet.waiting.remove(thread)
+                raise
+
+    def emptied(self, outlet: Outlet) -> None:
+        """There is room again: wake who waits for it."""
+        waiting, outlet.waiting = outlet.waiting, []
+        for thread in waiting:
+            if thread.f_state == "sleeping":
+                self.make_ready(thread)
+        self.event.set()
 
     def join(self, thread: Thread) -> Any:
         """Wait for a thread's end; its result, or its error."""

@@ -234,8 +234,9 @@ class World:
             return (info.module, info.name) if info is not None else ("b", cls._name)
         if isinstance(value, FunctionType):
             for space in ("b", "h"):
-                if self.globals.get(f"{space}:{value.__name__}") is value:
-                    return space, value.__name__
+                function: Any = value
+                if self.globals.get(f"{space}:{function.__name__}") is function:
+                    return space, function.__name__
         return None
 
     def named(self, module: str, name: str) -> Any:
@@ -392,9 +393,15 @@ class World:
 
     def output(self, text: str) -> None:
         """A program prints; it waits when too much of what it printed waits for a checkpoint."""
-        self.outbox.print(text)
-        if self.outbox.full and self.scheduler.current is not None and not self.heap.levels:
+        thread = self.scheduler.current
+        outlet = thread.output if thread is not None else None
+        self.outbox.print(text, outlet)
+        if thread is None or self.heap.levels:
+            return
+        if self.outbox.full:
             self.scheduler.give_way()
+        if outlet is not None:
+            self.scheduler.wait_for(outlet)
 
     def checkpoint(self) -> None:
         """Make the world as it is now durable, and release all output."""

@@ -18,11 +18,21 @@ from holdfast.vm.show import brief
 
 GCD_BITS = 20_000
 """Bits of numbers whose greatest common divisor is computed in one step; ``std/math`` halves larger ones first."""
+CUBES = 1 << 50
+"""Cube roots below this are tested for being whole."""
 POWER_BITS = 4_096
 """Bits of the numbers that ``power_mod`` takes."""
 
+
+def _cbrt(x: float) -> float:
+    """The cube root; exact for cubes, which not every system's own function is."""
+    root = math.cbrt(x)
+    whole = round(root) if abs(root) < CUBES else 0
+    return float(whole) if whole**3 == x else root
+
+
 _REAL: dict[str, Callable[[float], float]] = {
-    "sqrt": math.sqrt, "cbrt": math.cbrt, "exp": math.exp, "expm1": math.expm1, "log1p": math.log1p,
+    "sqrt": math.sqrt, "cbrt": _cbrt, "exp": math.exp, "expm1": math.expm1, "log1p": math.log1p,
     "sin": math.sin, "cos": math.cos, "tan": math.tan, "asin": math.asin, "acos": math.acos, "atan": math.atan,
     "sinh": math.sinh, "cosh": math.cosh, "tanh": math.tanh, "asinh": math.asinh, "acosh": math.acosh,
     "atanh": math.atanh, "gamma": math.gamma, "erf": math.erf,

@@ -15,7 +15,7 @@ from holdfast.vm.objects import Thrown
 from holdfast.vm.show import to_text
 from holdfast.vm.world import World
 
-COMPARISONS = frozenset("eq ne lt le gt ge in notin == != < <= > >= not".split())
+COMPARISONS = frozenset("== != < <= > >= in not".split()) | {"not in"}
 
 
 def documented(name: str) -> Iterator[tuple[str, str]]:
@@ -42,7 +42,7 @@ def states(line: str) -> bool:
     (statement,) = parse(Source("example", line)).statements
     if not isinstance(statement, tree.ExprStatement):
         return False
-    expression = getattr(statement, "value", None) or getattr(statement, "expr", None)
+    expression = statement.value
     if isinstance(expression, tree.Binary | tree.Unary):
         return expression.op in COMPARISONS
     return isinstance(expression, tree.Logic | tree.IsTest)
