@@ -23,7 +23,11 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
+
+from holdfast.repl.console import escaped
+from holdfast.repl.exits import Failure
+from holdfast.repl.progress import Progress
 
 if TYPE_CHECKING:
     from holdfast.vm.world import World
@@ -149,17 +153,12 @@ class Run:
 
 
 class Lines:
-    """Shows the lines of a program as they come: as they are, or progress as a bar where a person looks on."""
+    """Shows the lines of a program as they come; those that tell how far it is as a bar where a person looks on."""
 
     def __init__(self) -> None:
         self.rows = 0
-        self.bar: Any = None
-        self.tasks: dict[str, Any] = {}
-        if sys.stdout.isatty():
-            from rich.progress import Progress
-
-            self.bar = Progress(transient=True)
-            self.bar.start()
+        self.progress = Progress()
+        self.bars = self.progress.wanted and sys.stdout.isatty()
 
     def show(self, line: str) -> None:
         """One line of output."""
@@ -168,83 +167,53 @@ class Lines:
             counted = ROWS.fullmatch(found[2])
             if counted is not None:
                 self.rows += int(counted[1].replace(",", ""))
-        if self.bar is None:
-            sys.stdout.write(line)
-            sys.stdout.flush()
-        elif found is None:
-            self.bar.console.print(line, end="", markup=False, highlight=False, soft_wrap=True)
-        else:
-            name = found[2].partition(":")[0]
-            if name not in self.tasks:
-                self.tasks[name] = self.bar.add_task(name)
-            self.bar.update(self.tasks[name], completed=int(found[1]))
-
-    def close(self) -> None:
-        """Take the bar away."""
-        if self.bar is not None:
-            self.bar.stop()
+            if self.bars:
+                self.progress(found[2].partition(":")[0], int(found[1]), 100)
+                if counted is None:
+                    return
+                line = found[2] + "\n"
+        sys.stdout.write(escaped(line) if self.bars else line)
+        sys.stdout.flush()
 
 
-def run(program: str, world: Path, data: Path, memory: int | None = None) -> Run:
+def run(command: list[str], name: str) -> Run:
     """Run a program in a process of its own, and show what it prints.
 
     Raises Failed when it fails; it has said why.
     """
-    command = [sys.executable, "-m", "holdfast.repl.flights", "--folder", str(world.parent), "--program", program]
-    command += ["--memory", str(memory)] if memory is not None else []
     started = perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+    process = subprocess.Popen([sys.executable, "-m", *command], stdout=subprocess.PIPE, text=True, encoding="utf-8")
     assert process.stdout is not None
     lines = Lines()
     try:
-        for line in process.stdout:
-            lines.show(line)
+        with lines.progress, process.stdout as output:
+            for line in output:
+                lines.show(line)
     finally:
-        lines.close()
-        process.stdout.close()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
-        raise Failed(f"{program} has failed; 'make run FRESH=1' begins again with an empty world")
+        raise Failed(f"{name} has failed; 'make run FRESH=1' begins again with an empty world")
     unit = 1 if sys.platform == "darwin" else 1024
     return Run(perf_counter() - started, lines.rows, usage.ru_maxrss * unit)
 
 
-def run_here(program: str, path: Path, data: Path, memory: int | None) -> int:
-    """Run a program in this process; gives the exit code."""
-    from holdfast.lang.diagnostics import CompileError
-    from holdfast.stdlib import library
-    from holdfast.vm.devices import open_dir
-    from holdfast.vm.objects import Thrown
-    from holdfast.vm.store import StoreError
-    from holdfast.vm.world import World
+def touch_one(world: Path) -> int:
+    """Run ``cold.hold`` in this process, and count what that loads; gives the exit code."""
+    from holdfast.repl.console import Console
+    from holdfast.repl.files import loader, read_source
+    from holdfast.repl.host import DONE, Program
+    from holdfast.repl.local import LocalHost, Options
+    from holdfast.repl.signals import Signals
 
-    def loader(name: str) -> str | None:
-        file = PROGRAMS / name
-        return file.read_text("utf-8") if file.is_file() else None
-
-    def write(text: str) -> None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-
-    try:
-        with World.open(path, library=library(), memory_limit=memory) as world:
-            world.write = write
-            world.grant("data", open_dir(data))
-            world.modules.loader = loader
-            world.run_thread(
-                world.start_program(world.modules.program((PROGRAMS / program).read_text("utf-8"), program))
-            )
-            world.checkpoint()
-            if program == COLD:
-                live, known = objects_in_memory(world)
-                print(f"{live} objects were loaded; {known - live} more are known by their ids alone")
-    except (CompileError, StoreError, OSError) as error:
-        print(error, file=sys.stderr)
+    program = Program(read_source(str(PROGRAMS / COLD)), COLD, (), loader(PROGRAMS))
+    with LocalHost(Options(str(world), create=False), Console(), Signals()) as local:
+        outcome = local.run(program)
+        live, known = objects_in_memory(local.world)
+    if outcome.state != DONE:
+        print(outcome.problem.message if outcome.problem is not None else outcome.text, file=sys.stderr)
         return 1
-    except Thrown as thrown:
-        print(f"{thrown.error._name}: {thrown.error.f_message} ({thrown.error.f_at})", file=sys.stderr)
-        return 1
+    print(f"{live} objects were loaded; {known - live} others are known by their ids alone")
     return 0
 
 
@@ -259,30 +228,34 @@ def objects_in_memory(world: World) -> tuple[int, int]:
 # --------------------------------------------------------------------------- the job
 
 
-def job(folder: Path, fresh: bool, memory: int | None) -> None:
-    """Fetch, load, report, touch one flight.
+def job(folder: Path, fresh: bool = False, memory: str | None = None) -> None:
+    """Load the flights of a real data set, ask ten questions about them, and touch one of them.
 
     Raises Failed.
     """
-    data = fetch(folder)
-    world = folder / "world"
+    data, world = fetch(folder), folder / "world"
     if fresh:
         shutil.rmtree(world, ignore_errors=True)
-    told("1. load.hold: the data become objects", first=True)
-    loaded = run(LOAD, world, data, memory)
-    speed = f"{loaded.rows:,} rows in {loaded.seconds:.1f} s, {loaded.rows / loaded.seconds:,.0f} a second; "
-    told(f"{speed if loaded.rows else ''}{megabytes(loaded.memory)} of memory, {megabytes(size(world))} on disk")
-    told("2. report.hold: another process asks ten questions", first=True)
-    report = run(REPORT, world, data, memory)
-    told(f"{report.seconds:.1f} s, {megabytes(report.memory)} of memory")
-    told("3. cold.hold: a third process touches one flight", first=True)
-    cold = run(COLD, world, data, memory)
-    told(f"{cold.seconds:.2f} s, {megabytes(cold.memory)} of memory")
+
+    def program(name: str) -> Run:
+        options = ["--world", str(world), "--grant", f"data=dir:{data}:r", *(["--memory", memory] if memory else [])]
+        return run(["holdfast.repl.cli", "run", *options, str(PROGRAMS / name)], name)
+
+    tell("\n=== load.hold: the tables become objects\n")
+    done = program(LOAD)
+    speed = f"{done.rows:,} rows in {done.seconds:.1f} s, {done.rows / done.seconds:,.0f} a second; " if done.rows else ""
+    tell(f"\n{speed}{megabytes(size(world))} on disk, {megabytes(done.memory)} of memory")
+    tell("\n=== report.hold: another process asks ten questions\n")
+    done = program(REPORT)
+    tell(f"{done.seconds:.1f} s, {megabytes(done.memory)} of memory")
+    tell("\n=== cold.hold: a third one touches one flight\n")
+    done = run(["holdfast.repl.flights", "--folder", str(folder), "--touch-one"], COLD)
+    tell(f"\n{done.seconds:.2f} s, {megabytes(done.memory)} of memory")
 
 
-def told(text: str, first: bool = False) -> None:
-    """A line of the driver's own."""
-    print(f"\n=== {text}\n" if first else f"=== {text}", flush=True)
+def tell(text: str) -> None:
+    """Something that the job itself says."""
+    print(text, flush=True)
 
 
 def size(folder: Path) -> int:
@@ -297,20 +270,18 @@ def megabytes(count: int) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """The job; gives the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m holdfast.repl.flights", description=job.__doc__)
-    parser.add_argument(
-        "--folder", type=Path, default=CACHE, help="where the data and the world are kept (%(default)s)"
-    )
+    parser = argparse.ArgumentParser(prog="python -m holdfast.repl.flights", description=(job.__doc__ or "")[:85])
+    parser.add_argument("--folder", type=Path, default=CACHE, help="of the data and the world (default: build/flights)")
     parser.add_argument("--fresh", action="store_true", help="begin with an empty world")
-    parser.add_argument("--memory", type=int, help="bytes that the objects of the world may take in memory")
-    parser.add_argument("--program", choices=(LOAD, REPORT, COLD), help=argparse.SUPPRESS)
+    parser.add_argument("--memory", metavar="SIZE", help="of the objects of the world, as for 'holdfast run'")
+    parser.add_argument("--touch-one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     try:
-        if options.program is not None:
-            return run_here(options.program, options.folder / "world", options.folder / "data", options.memory)
+        if options.touch_one:
+            return touch_one(options.folder / "world")
         job(options.folder, options.fresh, options.memory)
-    except Failed as error:
-        print(error, file=sys.stderr)
+    except (Failed, Failure) as error:
+        print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -41,7 +41,19 @@ class UnitCode:
 class Proto:
     """One function of one version of a file."""
 
-    __slots__ = ("_direct", "failed", "function", "functions", "key", "resumables", "rounds", "table", "unit")
+    __slots__ = (
+        "_direct",
+        "failed",
+        "function",
+        "functions",
+        "key",
+        "places",
+        "resumables",
+        "rounds",
+        "settled",
+        "table",
+        "unit",
+    )
 
     def __init__(self, function: ir.Function, unit: UnitCode, table: CodeTable) -> None:
         self.function = function
@@ -50,6 +62,10 @@ class Proto:
         self.key = f"{unit.key}:{function.index}"
         self.failed: dict[int, int] = {}
         """Instruction to how often its speculation has failed: 1 means test, 2 use the generic operator."""
+        self.places: dict[int, Place | None] = {}
+        """Instruction to its place in the source, as far as asked for."""
+        self.settled: set[tuple[int, int]] = set()
+        """Failures (identity of the code, bytecode) that no other code would avoid: errors of the program."""
         self.rounds = 0
         self.functions: list[FunctionType] = []
         """Function objects that are given the new code when a speculation has failed."""
@@ -133,8 +149,11 @@ class Proto:
 
         ``offset`` is that of the failed bytecode.  Function objects keep their identity: they are given the new code.
         """
+        if (id(code), offset) in self.settled:
+            return
         new = {i: self.failed.get(i, 0) + 1 for i in self.suspects(n, code, offset) if self.failed.get(i, 0) < 2}
         if not new:
+            self.settled.add((id(code), offset))
             return
         self.rounds += 1
         if self.rounds > RECOMPILES_MAX:
@@ -164,8 +183,11 @@ def could_be(op: ir.Op, opname: str, argument: Any) -> bool:
         return op.op in ("lt", "le", "gt", "ge")
     if argument == "v":
         length = op.op == "callg" and op.data[0] == "b:len"
-        push = op.op == "callm" and op.data[0] == "push"
-        return length or push or op.op in ("index", "setindex", "in", "notin")
+        return length or (op.op == "callm" and op.data[0] == "push")
+    if argument == "e":
+        return op.op in ("index", "setindex")
+    if argument == "k":
+        return op.op in ("in", "notin")
     if isinstance(argument, str) and argument.startswith("m_"):
         return op.op == "callm" and op.data[0] == argument[2:]
     if argument == "append":
@@ -209,8 +231,9 @@ Place = tuple[str, int, str]
 
 def place_of(proto: Proto, n: int) -> Place | None:
     """Where an instruction comes from; None for the machine's own lines (entry of a deoptimised frame)."""
-    span = proto.function.spans.get(n)
-    if span is None:
-        return None
-    line, _ = proto.unit.source.position(span[0])
-    return proto.unit.source.name, line, proto.function.name
+    if n not in proto.places:
+        span = proto.function.spans.get(n)
+        source = proto.unit.source
+        place = (source.name, source.position(span[0])[0], proto.function.name) if span is not None else None
+        proto.places[n] = place
+    return proto.places[n]

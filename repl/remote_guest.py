@@ -1,0 +1,354 @@
+"""One terminal that is attached to the world of this process: its program, or its session.
+
+Every answer waits in the world's outbox until what it tells is durable, behind what was printed before it.  No error
+crosses as an exception, since pycapnp would send its traceback along.
+
+A terminal that vanishes ends its program at the next safepoint, as Ctrl-C would; threads that the program has started
+go on, and what they print is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from time import perf_counter, process_time
+from typing import TYPE_CHECKING, Any
+
+from holdfast.lang.diagnostics import CompileError
+from holdfast.repl import exits, host, remote_wire
+from holdfast.repl.drive import INTERRUPTED
+from holdfast.repl.exits import Failure
+from holdfast.repl.host import Outcome
+from holdfast.repl.local import outcome_of
+from holdfast.repl.remote_server import CALLS_MAX
+
+if TYPE_CHECKING:
+    from holdfast.repl.local_session import LocalSession
+    from holdfast.repl.remote_server import Server
+    from holdfast.vm.session import Entry
+    from holdfast.vm.threads import Thread
+
+QUEUE_MAX = 1 << 18
+"""Characters that may wait for a slow terminal; a thread that prints more has to wait."""
+VANISHED = "the terminal that ran this has gone"
+WIDTH_MAX = 10_000
+
+Answer = dict[str, Any]
+
+
+class Outlet:
+    """What goes to the terminal: one message at a time, the next one when it is written there."""
+
+    def __init__(self, guest: Guest) -> None:
+        self.guest = guest
+        self.waiting: list[Thread] = []
+        self.texts: deque[str] = deque()
+        self.size = 0
+        self.closed = False
+        self.empty = asyncio.Event()
+        self.empty.set()
+        self._more = asyncio.Event()
+
+    @property
+    def full(self) -> bool:
+        """Must a thread that prints wait?"""
+        return self.size > QUEUE_MAX
+
+    def __call__(self, text: str) -> None:
+        """Take a text that is durable."""
+        if not self.closed and text:
+            self.texts.append(text)
+            self.size += len(text)
+            self.empty.clear()
+            self._more.set()
+
+    async def pump(self, terminal: Any) -> None:
+        """Send until it is closed."""
+        while True:
+            while not self.texts:
+                self.empty.set()
+                self._more.clear()
+                await self._more.wait()
+            text = self.texts.popleft()
+            for start in range(0, len(text), remote_wire.CHUNK):
+                await terminal.write(text[start : start + remote_wire.CHUNK].encode())
+            self.size -= len(text)
+            if not self.full and self.waiting:
+                self.guest.world.scheduler.emptied(self)
+
+    def close(self) -> None:
+        """Nobody reads any more: who waits goes on, and what comes is dropped."""
+        self.closed = True
+        self.texts.clear()
+        self.size = 0
+        self.empty.set()
+        self.guest.world.scheduler.emptied(self)
+
+
+class Guest:
+    """One connection."""
+
+    def __init__(self, server: Server, disconnect: Callable[[], None]) -> None:
+        self.server = server
+        self.world = server.world
+        self.disconnect = disconnect
+        self.greeted = False
+        self.calls = 0
+        self.outlet = Outlet(self)
+        self.session: LocalSession | None = None
+        self.thread: Thread | None = None
+        """The program or entry that runs."""
+        self.interrupted = False
+        self._ended: asyncio.Future[None] | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._terminal: Any = None
+
+    # ------------------------------------------------------------------ coming and going
+
+    def expect_hello(self) -> None:
+        """Time is up."""
+        if not self.greeted:
+            self.disconnect()
+
+    def put_out(self, why: str) -> None:
+        """The process ends: answer what is under way."""
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_exception(Failure(why, exits.WORLD))
+
+    def gone(self) -> None:
+        """The connection has ended."""
+        if self._pump is not None:
+            self._pump.cancel()
+        self.outlet.close()
+        self.end(VANISHED)
+
+    def end(self, why: str) -> bool:
+        """End what runs at its next safepoint; False when nothing does."""
+        thread = self.thread
+        if thread is None or thread.f_state in ("done", "failed"):
+            return False
+        self.interrupted = True
+        self.world.scheduler.interrupt(thread, why, kill=True)
+        self.world.scheduler.event.set()
+        return True
+
+    def turned(self) -> None:
+        """After each turn of the scheduler."""
+        thread, ended = self.thread, self._ended
+        if thread is not None and ended is not None and not ended.done() and thread.f_state in ("done", "failed"):
+            ended.set_result(None)
+
+    async def durable(self) -> None:
+        """Wait until everything up to now is on disk, and what was printed is on its way."""
+        reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def release(text: str) -> None:
+            if not reached.done():
+                reached.set_result(None)
+
+        self.world.outbox.print("", release)
+        self.world.scheduler.event.set()
+        await reached
+
+    async def hello(self, params: Any) -> Answer:
+        """The first call."""
+        if params.version != remote_wire.VERSION:
+            raise Failure(
+                f"the process that has the world open speaks version {remote_wire.VERSION} of the protocol, "
+                f"and this one version {params.version}: use the same Holdfast for both",
+                exits.WORLD,
+            )
+        if self.greeted:
+            raise Failure("hello was said before")
+        self.greeted = True
+        self._terminal = params.terminal
+        self._pump = asyncio.create_task(self._send())
+        return {"version": remote_wire.VERSION}
+
+    async def _send(self) -> None:
+        try:
+            await self.outlet.pump(self._terminal)
+        except Exception:
+            self.outlet.close()  # the terminal cannot write; its program is told by the end of the connection
+            self.disconnect()
+
+    # ------------------------------------------------------------------ programs
+
+    async def run(self, params: Any) -> Answer:
+        """Run a program to its end."""
+        self.free()
+        program = remote_wire.unpack_program(params.program)
+        modules = self.world.modules
+        before, modules.loader = modules.loader, program.loader
+        try:
+            unit = modules.program(program.text, program.name)
+            thread = self.world.start_program(unit, program.args)
+        except CompileError as error:
+            return self.packed(Outcome(host.REFUSED, str(error)))
+        finally:
+            modules.loader = before
+        return self.packed(await self.to_end(thread, lambda: ""))
+
+    def free(self) -> None:
+        """One thing at a time."""
+        if self.thread is not None:
+            raise Failure("this terminal runs something already")
+
+    async def to_end(self, thread: Thread, show: Callable[[], str]) -> Outcome:
+        """Wait for a thread's end, and until all that it did is durable and written."""
+        thread.output = self.outlet
+        self.thread, self.interrupted = thread, False
+        self._ended = asyncio.get_running_loop().create_future()
+        self.world.scheduler.event.set()
+        started, cpu = perf_counter(), process_time()
+        try:
+            await self._ended
+            seconds, cpu = perf_counter() - started, process_time() - cpu
+            outcome = outcome_of(self.world, thread, self.interrupted, show(), seconds, cpu)
+            await self.durable()
+            await self.outlet.empty.wait()
+            return outcome
+        finally:
+            self.thread = self._ended = None
+
+    def packed(self, outcome: Outcome) -> Answer:
+        """An outcome as a message."""
+        return {"outcome": remote_wire.pack_outcome(outcome, self.world.heap.commit_number)}
+
+    async def interrupt(self, params: Any) -> Answer:
+        """Ctrl-C."""
+        return {"done": self.end(INTERRUPTED)}
+
+    # ------------------------------------------------------------------ looking
+
+    async def threads(self, params: Any) -> Answer:
+        """The threads that are alive."""
+        return {"rows": [asdict(row) for row in self.server.local.threads()]}
+
+    async def inspect(self, params: Any) -> Answer:
+        """An object, taken apart."""
+        where = self.session or self.server.local
+        return {"description": remote_wire.pack_description(where.inspect(params.what, width_of(params)))}
+
+    # ------------------------------------------------------------------ sessions
+
+    async def enter(self, params: Any) -> Answer:
+        """Go into a session."""
+        self.free()
+        if self.session is not None:
+            self.session.switch(params.name)
+        else:
+            from holdfast.repl.local_session import LocalSession
+
+            modules, scheduler = self.world.modules, self.world.scheduler
+            kept = modules.loader, scheduler.wants_slice
+            try:
+                self.session = LocalSession(self.server.local, params.name)
+            finally:
+                modules.loader, scheduler.wants_slice = kept
+        await self.durable()
+        return {"name": self.session.name}
+
+    @property
+    def inside(self) -> LocalSession:
+        """The session."""
+        if self.session is None:
+            raise Failure("this terminal is in no session")
+        return self.session
+
+    async def evaluate(self, params: Any) -> Answer:
+        """Run one entry."""
+        self.free()
+        session, width = self.inside, width_of(params)
+        text = bytes(params.text).decode()
+        modules = self.world.modules
+        before, modules.loader = modules.loader, remote_wire.unpack_modules(params.modules)
+        try:
+            entry: Entry = session.session.start(text)
+        except CompileError as error:
+            return self.packed(Outcome(host.REFUSED, str(error)))
+        finally:
+            modules.loader = before
+
+        def show() -> str:
+            entry.finish()
+            thread = entry.thread
+            done = thread.f_state == "done" and thread.f_result is not None
+            return session.show(thread.f_result, width) if done else ""
+
+        return self.packed(await self.to_end(entry.thread, show))
+
+    async def complete(self, params: Any) -> Answer:
+        """How to go on with what stands before the cursor."""
+        found = [asdict(candidate) for candidate in self.inside.complete(params.before)]
+        await self.durable()
+        return {"candidates": found}
+
+    async def document(self, params: Any) -> Answer:
+        """What is known about a name."""
+        text = self.inside.document(params.name)
+        await self.durable()
+        return {"text": text}
+
+    async def source(self, params: Any) -> Answer:
+        """The source of a definition."""
+        text = self.inside.source(params.name)
+        await self.durable()
+        return {"text": text}
+
+    async def status(self, params: Any) -> Answer:
+        """Numbers for the status bar: none of them is a state of the world that could be lost."""
+        return {"status": asdict(self.inside.status()) | {"running": self.thread is not None}}
+
+    async def checkpoint(self, params: Any) -> Answer:
+        """Make everything durable."""
+        self.world.checkpoint()
+        return {"number": self.world.heap.commit_number}
+
+    async def sessions(self, params: Any) -> Answer:
+        """The names of the world's sessions."""
+        names = self.inside.sessions()
+        await self.durable()
+        return {"names": names}
+
+
+def width_of(params: Any) -> int:
+    """Columns of the terminal."""
+    return min(max(params.width, 20), WIDTH_MAX)
+
+
+METHODS = (
+    "hello run interrupt threads inspect enter evaluate complete document source status checkpoint sessions".split()
+)
+
+
+def bootstrap(schema: Any, guest: Guest) -> Any:
+    """The object that a connection begins with."""
+
+    def served(method: Callable[[Any], Awaitable[Answer]], name: str) -> Callable[..., Awaitable[None]]:
+        async def call(server: Any, context: Any) -> None:
+            guest.calls += 1
+            try:
+                if guest.calls > CALLS_MAX:
+                    guest.disconnect()
+                    return
+                if not guest.greeted and name != "hello":
+                    raise Failure("say hello first")
+                answer = await method(context.params)
+                context.results.from_dict(answer)
+            except Exception as error:
+                context.results.from_dict({"fault": remote_wire.fault_of(error)})
+            finally:
+                guest.calls -= 1
+
+        return call
+
+    methods = {f"{name}_context": served(getattr(guest, name), name) for name in METHODS}
+    made = type("World", (schema.World.Server,), methods)
+    return made()
+
+
+__all__ = ["Guest", "Outlet", "bootstrap"]
+
