@@ -17,7 +17,7 @@ help:
 	@echo 'make clean   remove everything that was built (worlds stay)'
 
 run: $(VENV)/.run
-	$(BIN)/holdfast run docs/examples/hello.hold
+	$(BIN)/python -m holdfast.repl.flights $(if $(FRESH),--fresh)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 -m 'not slow' --durations=10

@@ -117,13 +117,13 @@ def run(signals: Signals, /, file: str, args: tuple[str, ...], **opened: Any) ->
     is there the next time.
     """
     from holdfast.repl.files import folder_of, loader, read_source, shown
-    from holdfast.repl.local import LocalHost
+    from holdfast.repl.remote_open import open_host
 
     program = host.Program(read_source(file), shown(file), _texts(args), loader(folder_of(file)))
     console = Console()
-    with LocalHost(opening(**opened), console, signals) as local:
-        outcome = local.run(program)
-    return _ended(outcome, local.driver.ended_by, console, local.world.heap.commit_number)
+    with open_host(opening(**opened), console, signals) as world:
+        outcome = world.run(program)
+    return _ended(outcome, world.ended_by, console, world.checkpoint)
 
 
 def _texts(args: tuple[str, ...]) -> tuple[str, ...]:
@@ -231,11 +231,12 @@ def fmt(files: tuple[str, ...], only_check: bool) -> int:
 @click.pass_obj
 def ps(signals: Signals, world: str, as_json: bool) -> int:
     """List the threads of a world."""
-    from holdfast.repl.local import LocalHost, Options
+    from holdfast.repl.local import Options
+    from holdfast.repl.remote_open import open_host
 
     console = Console()
-    with LocalHost(Options(world, create=False), console, signals) as local:
-        rows = local.threads()
+    with open_host(Options(world, create=False), console, signals) as opened:
+        rows = opened.threads()
     if as_json:
         click.echo(json.dumps([row._asdict() for row in rows]))
         return exits.OK
@@ -261,12 +262,13 @@ def inspect(signals: Signals, what: str, world: str, as_json: bool) -> int:
     """Take an object apart: by its KID, or by a path from root."""
     import shutil
 
-    from holdfast.repl.local import LocalHost, Options
+    from holdfast.repl.local import Options
+    from holdfast.repl.remote_open import open_host
     from holdfast.repl.shell import described
 
     console = Console()
-    with LocalHost(Options(world, create=False), console, signals) as local:
-        found = local.inspect(what, shutil.get_terminal_size().columns)
+    with open_host(Options(world, create=False), console, signals) as opened:
+        found = opened.inspect(what, shutil.get_terminal_size().columns)
     click.echo(json.dumps(found.data, ensure_ascii=False) if as_json else described(found))
     return exits.OK
 

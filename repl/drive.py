@@ -15,6 +15,7 @@ from holdfast.repl import exits
 from holdfast.repl.console import Console
 
 if TYPE_CHECKING:
+    from holdfast.repl.remote_door import Door
     from holdfast.vm.threads import Thread
     from holdfast.vm.world import World
 
@@ -36,6 +37,8 @@ class Driver:
         self.ended_by = 0
         """Number of the signal that ends the process, 0 for none."""
         self._asked = 0
+        self.door: Door | None = None
+        """Who is let into the world while it is driven."""
         world.scheduler.on_event = self.attend
 
     # ------------------------------------------------------------------ signals
@@ -67,6 +70,10 @@ class Driver:
 
     # ------------------------------------------------------------------ running
 
+    def over(self, thread: Thread) -> bool:
+        """Is there nothing more to wait for?"""
+        return thread.f_state in ("done", "failed") or self.console.broken is not None
+
     def run(self, thread: Thread, limit: Callable[[], bool] | None = None) -> bool:
         """Drive the world until the thread has ended; False when a signal or a broken output came first.
 
@@ -86,8 +93,11 @@ class Driver:
                     if limit is not None and limit():
                         limit = None
                         scheduler.interrupt(thread, INTERRUPTED, kill=True)
+                    if self.door is not None and self.door.knocked:
+                        self.door.receive(lambda: self.over(thread))
+                        continue
                     delay = scheduler.turn()
-                    if delay != 0 and thread.f_state not in ("done", "failed"):
+                    if delay != 0 and not self.over(thread) and not (self.door and self.door.knocked):
                         scheduler.event.wait(delay)
         finally:
             self.target = None

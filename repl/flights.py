@@ -243,8 +243,9 @@ def job(folder: Path, fresh: bool = False, memory: str | None = None) -> None:
 
     tell("\n=== load.hold: the tables become objects\n")
     done = program(LOAD)
-    speed = f"{done.rows:,} rows in {done.seconds:.1f} s, {done.rows / done.seconds:,.0f} a second; " if done.rows else ""
-    tell(f"\n{speed}{megabytes(size(world))} on disk, {megabytes(done.memory)} of memory")
+    if done.rows:
+        tell(f"\n{done.rows:,} rows in {done.seconds:.1f} s, {done.rows / done.seconds:,.0f} a second")
+    tell(f"{megabytes(size(world))} on disk, {megabytes(done.memory)} of memory")
     tell("\n=== report.hold: another process asks ten questions\n")
     done = program(REPORT)
     tell(f"{done.seconds:.1f} s, {megabytes(done.memory)} of memory")

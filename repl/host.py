@@ -131,6 +131,9 @@ class SessionHost(Protocol):
     async def serve(self) -> None:
         """Keep the world going; runs beside the prompt until it is cancelled."""
 
+    async def leave(self) -> None:
+        """Called at the end, while the world still goes on: wait for others who use it."""
+
     async def evaluate(self, text: str, width: int) -> Outcome:
         """Run one entry; returns when all that it did is durable."""
 

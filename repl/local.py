@@ -14,6 +14,7 @@ from holdfast.repl.drive import Driver
 from holdfast.repl.exits import Failure, Stop
 from holdfast.repl.host import Description, Outcome, Program, ThreadRow
 from holdfast.repl.problems import problem_of
+from holdfast.repl.remote_door import Door
 from holdfast.repl.signals import Signals
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class LocalHost:
         self.world = open_world(options)
         self.world.write = console.write
         self.driver = Driver(self.world, console)
+        self.door = self.driver.door = Door(self)
 
     def __enter__(self) -> LocalHost:
         return self
@@ -81,6 +83,8 @@ class LocalHost:
         """A last checkpoint, which releases all output; then let go of the files."""
         self.listen()
         try:
+            self.door.linger()
+            self.door.close()
             self.world.close()
         finally:
             self.signals.listener = None
@@ -88,9 +92,20 @@ class LocalHost:
     def abandon(self) -> None:
         """Let go of the files; the world on disk is its last checkpoint."""
         self.signals.ignore()
+        self.door.close()
         self.world.checkpointer.close()
         self.world.store.close()
         self.signals.listener = None
+
+    @property
+    def ended_by(self) -> int:
+        """Number of the signal that ends this process, 0 for none."""
+        return self.driver.ended_by
+
+    @property
+    def checkpoint(self) -> int:
+        """Number of the last checkpoint."""
+        return self.world.heap.commit_number
 
     # ------------------------------------------------------------------ programs
 

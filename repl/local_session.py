@@ -67,11 +67,13 @@ class LocalSession:
             woken.set()
 
         loop.add_reader(scheduler.event.fd, notice)
+        self.local.door.server.start()
         try:
             while not self.driver.ended_by:
                 self.driver.attend()
                 with Ticker(self.world.globals):
                     delay = scheduler.turn(1)
+                self.local.door.server.turned()
                 if self._running is not None and self._running.done and self._ended is not None:
                     self._ended.set()
                 woken.clear()
@@ -84,6 +86,11 @@ class LocalSession:
                     continue  # it is time for a timer or a checkpoint
         finally:
             loop.remove_reader(scheduler.event.fd)
+            await self.local.door.server.stop()
+
+    async def leave(self) -> None:
+        """Wait until those who are attached to the world have left."""
+        await self.local.door.server.lingering()
 
     # ------------------------------------------------------------------ entries
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
@@ -210,6 +209,9 @@ class Guest:
             await self.durable()
             await self.outlet.empty.wait()
             return outcome
+        except asyncio.CancelledError:
+            self.end(VANISHED)
+            raise
         finally:
             self.thread = self._ended = None
 
@@ -225,7 +227,7 @@ class Guest:
 
     async def threads(self, params: Any) -> Answer:
         """The threads that are alive."""
-        return {"rows": [asdict(row) for row in self.server.local.threads()]}
+        return {"rows": [row._asdict() for row in self.server.local.threads()]}
 
     async def inspect(self, params: Any) -> Answer:
         """An object, taken apart."""
@@ -282,7 +284,7 @@ class Guest:
 
     async def complete(self, params: Any) -> Answer:
         """How to go on with what stands before the cursor."""
-        found = [asdict(candidate) for candidate in self.inside.complete(params.before)]
+        found = [candidate._asdict() for candidate in self.inside.complete(params.before)]
         await self.durable()
         return {"candidates": found}
 
@@ -300,7 +302,7 @@ class Guest:
 
     async def status(self, params: Any) -> Answer:
         """Numbers for the status bar: none of them is a state of the world that could be lost."""
-        return {"status": asdict(self.inside.status()) | {"running": self.thread is not None}}
+        return {"status": self.inside.status()._asdict() | {"running": self.thread is not None}}
 
     async def checkpoint(self, params: Any) -> Answer:
         """Make everything durable."""
@@ -351,4 +353,3 @@ def bootstrap(schema: Any, guest: Guest) -> Any:
 
 
 __all__ = ["Guest", "Outlet", "bootstrap"]
-

@@ -1,8 +1,7 @@
-"""The socket in a world's folder: other terminals use the world that this process has open.
+"""Other terminals use the world that this process has open, through the socket in its folder.
 
-The socket is a plain one at first.  A helper thread waits for somebody to knock; only then are asyncio and pycapnp
-imported, and the world is driven by an event loop (:meth:`Server.receive`).  A REPL has its loop already, and calls
-:meth:`start`, :meth:`turned` and :meth:`stop`.
+Where nothing else drives the world from an event loop, :meth:`Server.receive` does.  A REPL has its loop already, and
+calls :meth:`Server.start`, :meth:`Server.turned` and :meth:`Server.stop`.
 
 Who may come in: a process of the same user, by what the kernel says about the other end; the socket has mode 0600.
 What such a process can do wrong: a malformed or too large message ends its connection; calls beyond
@@ -17,17 +16,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 import signal
 import socket
-import stat
-import struct
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from holdfast.repl.console import say
-from holdfast.repl.remote_wire import MESSAGE_WORDS_MAX, SOCKET, own_socket, schema
+from holdfast.repl.remote_door import peer_uid
+from holdfast.repl.remote_wire import MESSAGE_WORDS_MAX, schema
 
 if TYPE_CHECKING:
     from holdfast.repl.local import LocalHost
@@ -37,62 +33,19 @@ CONNECTIONS_MAX = 200
 CALLS_MAX = 64
 """Calls of one connection that are under way; more of them end it."""
 HELLO_S = 30.0
-BACKLOG = 64
-_CREDENTIALS = struct.Struct("iII")
-
-
-def peer_uid(connection: socket.socket) -> int:
-    """The user of the process at the other end."""
-    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    return int(_CREDENTIALS.unpack(raw)[1])
-
-
-def bind(path: str) -> socket.socket:
-    """A listening socket in the world's folder; one that a killed process left behind is taken away.
-
-    The caller has the world's lock, so a socket that somebody still answers on belongs to a world that was moved.
-    """
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    folder, name = own_socket(path)
-    try:
-        try:
-            if stat.S_ISSOCK(os.stat(SOCKET, dir_fd=folder, follow_symlinks=False).st_mode):
-                with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
-                    try:
-                        other.connect(name)
-                    except ConnectionRefusedError:
-                        os.unlink(SOCKET, dir_fd=folder)
-        except FileNotFoundError:
-            pass
-        old = os.umask(0o177)  # nobody else may connect from the first moment on
-        try:
-            listening.bind(name)
-        finally:
-            os.umask(old)
-        listening.listen(BACKLOG)
-        listening.setblocking(False)
-    except BaseException:
-        listening.close()
-        raise
-    finally:
-        os.close(folder)
-    return listening
 
 
 class Server:
-    """Who is attached to one open world.  ``open`` it once; ``close`` it before the world."""
+    """Who is attached to one open world; ``close`` it before the world."""
 
-    def __init__(self, local: LocalHost) -> None:
+    def __init__(self, local: LocalHost, listening: socket.socket | None) -> None:
         self.local = local
         self.world = local.world
         self.driver = local.driver
         self.guests: dict[Guest, None] = {}
-        self.knocked = False
-        """Somebody waits to be let in by :meth:`receive`."""
         self.ending = ""
         """Why everybody is being put out."""
-        self._listening: socket.socket | None = None
-        self._doorman: threading.Thread | None = None
+        self._listening = listening
         self._runner: asyncio.Runner | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._kj: Any = None
@@ -100,44 +53,8 @@ class Server:
         self._lingering = False
         self._left = asyncio.Event()
 
-    # ------------------------------------------------------------------ the door
-
-    def open(self) -> None:
-        """Listen.  A folder that cannot hold a socket (a network file system) makes a world of one user."""
-        try:
-            self._listening = bind(self.local.path)
-        except OSError:
-            return
-        self._doorman = threading.Thread(target=self._wait_for_knock, name="holdfast-door", daemon=True)
-        self._doorman.start()
-
-    def _wait_for_knock(self) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))
-        listening = self._listening
-        assert listening is not None
-        poll = select.poll()
-        poll.register(listening.fileno(), select.POLLIN)
-        events = poll.poll()
-        if any(event & select.POLLIN and not event & select.POLLHUP for _, event in events):
-            self.knocked = True
-            self.world.globals["_poll"] = True
-            self.world.scheduler.event.set()
-
     def close(self) -> None:
-        """Put everybody out, and take the socket away.  The world is not touched."""
-        if self._listening is not None:
-            folder, _ = own_socket(self.local.path)
-            try:
-                os.unlink(SOCKET, dir_fd=folder)
-            except FileNotFoundError:
-                pass  # somebody has taken it away
-            finally:
-                os.close(folder)
-            self._listening.shutdown(socket.SHUT_RDWR)  # which wakes the doorman
-            if self._doorman is not None:
-                self._doorman.join()
-            self._listening.close()
-            self._listening = None
+        """Put everybody out."""
         if self._runner is not None:
             self._runner.run(self.stop())
             self._runner.close()

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,8 +19,6 @@ from holdfast.repl.exits import Failure
 from holdfast.repl.host import Candidate, Description, Outcome, Place, Problem, Program, Status, ThreadRow
 
 VERSION = 1
-SOCKET = "holdfast.sock"
-"""Name of the socket in the world's folder."""
 MESSAGE_WORDS_MAX = 4 << 20
 """A larger message (32 MB) ends the connection."""
 SOURCES_BYTES_MAX = 24 << 20
@@ -41,12 +37,6 @@ def schema() -> Any:
     # An installed package is next to it; in a checkout the packages may be links, and then it is next to their target.
     path = Path(holdfast.vm.__path__[0]).resolve().parent / "capnp" / "attach.capnp"
     return capnp.load(str(path), imports=[])
-
-
-def own_socket(path: str | os.PathLike[str]) -> tuple[int, str]:
-    """The world's folder, opened, and a short name for its socket: a socket's name has at most 107 bytes."""
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    return folder, f"/proc/self/fd/{folder}/{SOCKET}"
 
 
 # --------------------------------------------------------------------------- sources
@@ -155,7 +145,7 @@ def pack_outcome(outcome: Outcome, checkpoint: int) -> dict[str, Any]:
             {
                 "kind": problem.kind,
                 "message": problem.message,
-                "trace": [asdict(place) for place in trace],
+                "trace": [place._asdict() for place in trace],
                 "internal": problem.internal,
             }
         )

@@ -67,7 +67,7 @@ class Shell:
                 except Leave:
                     return
         finally:
-            await end(server)
+            await end(server, self.session)
 
     async def piped(self) -> None:
         """Entries from a pipe or file, without a prompt."""
@@ -87,7 +87,7 @@ class Shell:
         except UnicodeDecodeError:
             raise Failure("the input is not UTF-8") from None
         finally:
-            await end(server)
+            await end(server, self.session)
 
     async def enter(self, server: asyncio.Task[None], text: str) -> None:
         """One entry or command."""
@@ -206,7 +206,10 @@ class Ended(Exception):
     """The world was told to stop by a signal."""
 
 
-async def end(server: asyncio.Task[None]) -> None:
-    """Stop driving the world."""
+async def end(server: asyncio.Task[None], session: SessionHost) -> None:
+    """Stop driving the world, when nobody else uses it."""
+    leaving = asyncio.ensure_future(session.leave())
+    await asyncio.wait({server, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    leaving.cancel()
     server.cancel()
     await asyncio.gather(server, return_exceptions=True)

@@ -62,6 +62,8 @@ class Linker:
         """Global name to class."""
         self.by_number: dict[int, ClassInfo] = {}
         self.on_class: Callable[[ClassInfo], None] = lambda info: None
+        self.default: Callable[[Obj, ConstructorField], Any] = lambda obj, field: field.constant
+        """The value of a field that an instance lacks, since its class has got it later."""
         for name, cls in ERRORS.items():
             self.globals["C:" + name] = cls
         for python in (Obj, Capability, Module, Thread):
@@ -126,7 +128,7 @@ class Linker:
             python = make_class(spec.name, number, base_class, new)
         else:
             python = old.python
-            self.upgrade(old, spec, [f.name for f in fields])
+            self.upgrade(old, spec, fields)
         init = unit.protos[spec.methods["init"]] if "init" in spec.methods else base.init if base else None
         info = ClassInfo(spec.name, unit.unit.module, number, python, base, fields, init, unit)
         self.classes[spec.global_name] = self.by_number[number] = info
@@ -157,22 +159,27 @@ class Linker:
         self.globals[key] = self.function(unit.protos[one.function])
         return ConstructorField(name, False, None, key)
 
-    def upgrade(self, old: ClassInfo, spec: ClassSpec, fields: list[str]) -> None:
+    def upgrade(self, old: ClassInfo, spec: ClassSpec, fields: list[ConstructorField]) -> None:
         """Give living instances what a new version of their class adds.
 
         The Python class stays (instances, ghosts and subclasses keep it), so its layout does: a new field lives in
         the dict of an instance, behind a property, until the world is opened again.
         """
         python: Any = old.python
-        kept = {f"f_{name}" for name in fields}
-        added = [f for f in fields if f"f_{f}" not in python._slots and f not in getattr(python, "_added_names", ())]
-        for name in added:
-            setattr(python, "f_" + name, added_field(name, next((f for f in old.fields if f.name == name), None)))
-            setattr(python, "m_" + name, field_as_method("f_" + name))
-        python._added_names = (*getattr(python, "_added_names", ()), *added)
-        python._added = tuple(f"f_{n}" for n in python._added_names if f"f_{n}" in kept)
+        known = getattr(python, "_added_names", ())
+        for field in fields:
+            slot = "f_" + field.name
+            if slot in python._slots:
+                continue
+            if field.name not in known:
+                known = (*known, field.name)
+                setattr(python, "m_" + field.name, field_as_method(slot))
+            setattr(python, slot, added_field(field, self.default))
+        names = {field.name for field in fields}
+        python._added_names = known
+        python._added = tuple(f"f_{name}" for name in known if name in names)
         for name in [n for n in vars(python) if n.startswith("m_")]:
-            if name[2:] not in spec.methods and name[2:] not in fields:
+            if name[2:] not in spec.methods and name[2:] not in names:
                 delattr(python, name)
 
     def supers(self, unit: UnitCode, spec: ClassSpec, base_class: type[Obj]) -> None:
@@ -203,14 +210,15 @@ class Linker:
         return made
 
 
-def added_field(name: str, default: ConstructorField | None) -> property:
+def added_field(field: ConstructorField, default: Callable[[Obj, ConstructorField], Any]) -> property:
     """The property of a field that a class has got after its instances were made."""
+    name = field.name
 
     def read(self: Any) -> Any:
         more = getattr(self, "_x", None)
         if more and name in more:
             return more[name]
-        return default.constant if default is not None else None
+        return default(self, field)
 
     def write(self: Any, value: Any) -> None:
         more = getattr(self, "_x", None)

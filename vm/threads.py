@@ -14,7 +14,8 @@ import heapq
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any, NoReturn, Protocol
 
@@ -113,6 +114,8 @@ class Scheduler:
         self.hub: Any = None
         self.pool: list[Any] = []
         self.switches = 0
+        self.held = 0
+        """Guest code that must not be preempted runs (see :meth:`unpreempted`)."""
         self.living: dict[Thread, None] = {}
         """Threads that have not ended, the oldest first."""
         self.background: Callable[[], float | None] = lambda: None
@@ -225,7 +228,7 @@ class Scheduler:
         """At a safepoint when ``_poll`` is set."""
         self.globals["_poll"] = False
         thread = self.current
-        if thread is None:
+        if thread is None or self.held:
             return
         if self.event.is_set():
             self.on_event()
@@ -324,6 +327,15 @@ class Scheduler:
         thread.state = "ready"
         self.ready.append(thread)
         self.switch_out()
+
+    @contextmanager
+    def unpreempted(self) -> Iterator[None]:
+        """Run a short piece of guest code from host code: no thread is switched, and no checkpoint begins, in it."""
+        self.held += 1
+        try:
+            yield
+        finally:
+            self.held -= 1
 
     # ------------------------------------------------------------------ driving
 

@@ -21,6 +21,7 @@ from types import FunctionType
 from typing import Any
 
 from holdfast.lang.assemble import check_python
+from holdfast.lang.constructor import ConstructorField
 from holdfast.lang.lines import RawMethods
 from holdfast.vm import ids
 from holdfast.vm.builtins import builtins
@@ -74,6 +75,7 @@ class World:
         self.outbox = Outbox(self.heap, self.checkpointer, self.scheduler.event.set)
         self.linker = Linker(self.table, self.collections.Map, self.class_number)
         self.linker.on_class = self.class_linked
+        self.linker.default = self.field_default
         self.builtin_names: dict[str, str] = {"root": "root", "caps": "caps"}
         self.grants: dict[str, Any] = {}
         self.library = library
@@ -274,11 +276,27 @@ class World:
         for field in info.fields:
             if field.name in old:
                 out["f_" + field.name] = old[field.name]
-            elif field.function is not None:
-                out["f_" + field.name] = self.globals[field.function]()
             else:
-                out["f_" + field.name] = field.constant
+                out["f_" + field.name] = self.default_value(field)
         return out
+
+    def default_value(self, field: ConstructorField) -> Any:
+        """The default of a field that an older instance lacks.
+
+        The expression is guest code with host frames below it: it must not be preempted.
+        """
+        if field.function is None:
+            return field.constant
+        with self.scheduler.unpreempted():
+            return self.globals[field.function]()
+
+    def field_default(self, obj: Obj, field: ConstructorField) -> Any:
+        """The same for an instance in memory, which keeps a value that was made for it."""
+        value = self.default_value(field)
+        if field.function is not None:
+            self.heap.barrier(obj)
+            setattr(obj, "f_" + field.name, value)
+        return value
 
     # ------------------------------------------------------------------ classes
 

@@ -39,6 +39,8 @@ PAGES = [TOP / "README.md", *sorted((TOP / "docs").rglob("*.md"))]
 RUN = frozenset({"hold", "repl", "sh"})
 LANGUAGES = RUN | {"text", "lark", "json"}
 COMMAND_S_MAX = 120
+PROGRAM = "example.hold"
+"""What a program without a name is called in errors."""
 
 _FENCE = re.compile(r"^( *)```(.*)$")
 _SKIP = re.compile(r'\bskip="([^"]+)"')
@@ -212,7 +214,7 @@ class PageRun:
         elif block.language == "hold":
             text = f"{self.before}\n{block.text}" if block.has("continued") else block.text
             self.before = text
-            check(expected(text), self.program(text, f"line{block.line}.hold"), block.shown)
+            check(expected(text), self.program(text, PROGRAM), block.shown)
         elif block.language == "sh":
             self.commands(block)
         else:

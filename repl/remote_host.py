@@ -1,0 +1,112 @@
+"""A world that is open in another process of this user, for the commands of this one.
+
+The program runs over there, and its terminal is here: what it prints comes as it becomes durable, no faster than it is
+written; Ctrl-C goes to it.  When the other process ends, or is killed, the command ends with exit code 4 and says
+so: the world is then as of its last checkpoint, and everything that was printed here is in it.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+from collections.abc import Callable
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Any
+
+from holdfast.lang.diagnostics import CompileError
+from holdfast.repl import exits, host, remote_wire
+from holdfast.repl.console import Console
+from holdfast.repl.drive import PATIENCE
+from holdfast.repl.host import Description, Outcome, Program, ThreadRow
+from holdfast.repl.remote_line import Line
+from holdfast.repl.signals import Signals
+
+
+class RemoteHost:
+    """Somebody else's open world; use ``with``."""
+
+    def __init__(self, line: Line, path: str, console: Console, signals: Signals) -> None:
+        self.line = line
+        self.path = path
+        self.console = console
+        self.signals = signals
+        self.ended_by = 0
+        """Number of the signal that ends this process, 0 for none."""
+        self.checkpoint = 0
+        """Number of the last checkpoint that an answer told of."""
+        self._asked = 0
+        self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        line.deliver = self._deliver
+
+    def __enter__(self) -> RemoteHost:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up; a program of this terminal that still runs is interrupted."""
+        self.line.close()
+
+    # ------------------------------------------------------------------ programs
+
+    def _deliver(self, text: str, written: Callable[[], None]) -> None:
+        def write() -> None:
+            self.console.write(text)
+            written()
+
+        self._events.put(write)
+
+    def run(self, program: Program) -> Outcome:
+        """Run a program to its end; what it prints is written here, in this thread."""
+        try:
+            modules = remote_wire.imported(program.text, program.name, program.loader)
+        except CompileError as error:
+            return Outcome(host.REFUSED, str(error))
+        packed = remote_wire.pack_program(program, modules)
+        with self.signals.listening(self._signal):
+            answer = self.line.later("run", program=packed)
+            answer.add_done_callback(lambda _: self._events.put(None))
+            return self._wait(answer)
+
+    def _wait(self, answer: Future[Any]) -> Outcome:
+        while not answer.done() or not self._events.empty():
+            if self.ended_by or self.console.broken is not None:
+                return Outcome(host.STOPPED)  # hanging up interrupts it
+            event = self._events.get()
+            if event is not None:
+                event()
+        packed = answer.result().outcome
+        self.checkpoint = packed.checkpoint
+        return remote_wire.unpack_outcome(packed)
+
+    def _signal(self, number: int) -> None:
+        """The listener for signals: sets flags, and wakes who waits."""
+        if number == signal.SIGINT:
+            self._asked += 1
+            if self._asked >= PATIENCE:
+                os.write(2, b"\nhung up at once; the program is interrupted when its process comes to it\n")
+                os._exit(exits.INTERRUPTED)
+            self._events.put(self._interrupt)
+        else:
+            self.ended_by = number
+            self._events.put(None)
+
+    def _interrupt(self) -> None:
+        def done(answer: Future[Any]) -> None:
+            if answer.exception() is None:
+                self._asked = 0
+
+        self.line.later("interrupt").add_done_callback(done)
+
+    # ------------------------------------------------------------------ looking
+
+    def threads(self) -> list[ThreadRow]:
+        """The threads that are alive."""
+        return remote_wire.unpack_rows(self.line.call("threads").rows)
+
+    def inspect(self, what: str, width: int) -> Description:
+        """What a KID, or a path from ``root``, stands for."""
+        return remote_wire.unpack_description(self.line.call("inspect", what=what, width=width).description)
