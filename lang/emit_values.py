@@ -86,8 +86,9 @@ class ValueEmitter(LineEmitter):
         self.flush()
         name = self.unseen(op)
         self.line(f"{name} = {template.format(*texts)}", first)
-        # Comparing with a small Int is fastest: it decides for most products.
-        self.line(f"if not (-{SMALL} < {name} < {SMALL} or -1e18 < {name} < 1e18): _product({name})", first)
+        # CPython specialises a comparison of two small Ints, or of two Floats, so the bound is of the likely kind.
+        bound = str(SMALL) if "int" in kinds else "1e18"
+        self.line(f"if {name} > {bound} or {name} < -{bound}: _product({name})", first)
         self.settle(op, name, first)
 
     def unseen(self, op: ir.Op) -> str:

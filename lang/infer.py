@@ -206,8 +206,8 @@ class Inference:
     def arithmetic(op: str, kinds: tuple[str, ...], failed: bool) -> str:
         """Numbers give numbers; Text + Text a Text."""
         integral = all(k in ("int", "bool") for k in kinds)
-        if op == "div" and all(k in NUMBERS for k in kinds):
-            return "float"
+        if op == "div":
+            return "float"  # of whatever numbers; nothing else divides
         if integral:
             return "int"
         if "float" in kinds and all(k in NUMBERS for k in kinds):

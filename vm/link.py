@@ -167,15 +167,15 @@ class Linker:
         """
         python: Any = old.python
         known = getattr(python, "_added_names", ())
-        for field in fields:
-            slot = "f_" + field.name
+        for one in fields:
+            slot = "f_" + one.name
             if slot in python._slots:
                 continue
-            if field.name not in known:
-                known = (*known, field.name)
-                setattr(python, "m_" + field.name, field_as_method(slot))
-            setattr(python, slot, added_field(field, self.default))
-        names = {field.name for field in fields}
+            if one.name not in known:
+                known = (*known, one.name)
+                setattr(python, "m_" + one.name, field_as_method(slot))
+            setattr(python, slot, added_field(one, self.default))
+        names = {one.name for one in fields}
         python._added_names = known
         python._added = tuple(f"f_{name}" for name in known if name in names)
         for name in [n for n in vars(python) if n.startswith("m_")]:

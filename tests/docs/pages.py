@@ -154,22 +154,22 @@ def expected(text: str) -> Outcome:
 
 def check(promised: Outcome, done: Outcome, shown: str | None) -> None:
     """Compare a program's outcome with the comments in it, and with the block behind it."""
-    assert done.codes == promised.codes, done.report
     if shown is not None and done.report:
-        assert done.report.split("\n") == shown.split("\n")
+        assert done.report.split("\n") == shown.split("\n"), done.report
+        assert not promised.codes or done.codes == promised.codes
         return
+    assert done.codes == promised.codes, done.report
     printed = [line.rstrip() for line in done.prints]
     lines = [line.rstrip() for line in (promised.prints if shown is None else shown.split("\n"))]
     promised_error = promised.error
     if shown is not None and lines and lines[-1].startswith("error: "):
         promised_error = lines.pop().removeprefix("error: "), 0
-    assert (printed, bool(done.error)) == (lines, bool(promised_error)), done.error
+    assert printed == lines, f"it prints {printed}, not {lines}; {done.error or 'no error'}"
+    assert (done.error is None) == (promised_error is None), f"it ends with {done.error or 'no error'}"
     if done.error is not None and promised_error is not None:
         error, line = promised_error
-        if ":" not in error:
-            assert done.error[0].split(":")[0] == error, done.error
-        else:
-            assert done.error[0] == error
+        thrown = done.error[0] if ":" in error else done.error[0].partition(":")[0]
+        assert thrown == error
         assert line in (0, done.error[1]), f"thrown in line {done.error[1]}"
 
 
