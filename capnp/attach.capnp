@@ -98,12 +98,12 @@ interface World {
   inspect @4 (what :Text, width :UInt32) -> (fault :Fault, description :Description);
 
   # Sessions.
-  enter @5 (name :Text) -> (fault :Fault, name :Text);
+  enter @5 (session :Text) -> (fault :Fault, name :Text);
   # Go into a session, a new one if there is none of this name.
   evaluate @6 (text :Data, width :UInt32, modules :List(Source)) -> (fault :Fault, outcome :Outcome);
   complete @7 (before :Text) -> (fault :Fault, candidates :List(Candidate));
-  document @8 (name :Text) -> (fault :Fault, text :Text);
-  source @9 (name :Text) -> (fault :Fault, text :Text);
+  document @8 (what :Text) -> (fault :Fault, text :Text);
+  source @9 (what :Text) -> (fault :Fault, text :Text);
   status @10 () -> (fault :Fault, status :Status);
   checkpoint @11 () -> (fault :Fault, number :UInt64);
   sessions @12 () -> (fault :Fault, names :List(Text));

@@ -69,10 +69,11 @@ class Documents:
             info = self.world.linker.by_number.get(cls._k) if cls is not None else None
             if info is not None:
                 return self.class_(info, value)
-            kind = kind_classes(self.world).get(value.__name__)
-            shown = self.function(value, value.__name__)
-            if kind is not None and self.world.globals.get("b:" + value.__name__) is value:
-                shown += "\n\n" + self.kind(value.__name__, kind)
+            name = value.__name__
+            kind = kind_classes(self.world).get(name)
+            shown = self.function(value, name)
+            if kind is not None and self.world.globals.get("b:" + name) is value:
+                shown += "\n\n" + self.kind(name, kind)
             return shown
         shown = brief(value)[:VALUE_LENGTH]
         head = f"{text} is {a(value)}" + (f": {shown}" if value is not None else "")

@@ -80,10 +80,11 @@ class LocalSession:
                 if delay == 0 or scheduler.event.is_set():
                     await asyncio.sleep(0)
                     continue
-                try:
-                    await asyncio.wait_for(woken.wait(), delay)
-                except TimeoutError:
-                    continue  # it is time for a timer or a checkpoint
+                # Not wait_for: before 3.12 it may swallow a cancellation.
+                timer = loop.call_later(delay, woken.set) if delay is not None else None
+                await woken.wait()
+                if timer is not None:
+                    timer.cancel()
         finally:
             loop.remove_reader(scheduler.event.fd)
             await self.local.door.server.stop()

@@ -89,13 +89,13 @@ def method_of(world: World, owner: Any, name: str) -> FunctionType | None:
 
 def class_of(world: World, value: Any) -> Any:
     """The Python class whose methods a value has; for a class of Hold, or the name of a kind, that of its instances."""
-    if isinstance(value, FunctionType):
+    if type(value) is FunctionType:
         cls = value.__dict__.get("__hold_class__")
         if cls is not None:
             return cls
-        kinds = kind_classes(world)
-        if world.globals.get("b:" + value.__name__) is value and value.__name__ in kinds:
-            return kinds[value.__name__]
+        kinds, name = kind_classes(world), value.__name__
+        if name in kinds and world.globals.get("b:" + name) is value:
+            return kinds[name]
     return type(value)
 
 

@@ -26,7 +26,7 @@ from holdfast.repl.host import SessionHost, Status
 
 PROMPT = "hold> "
 CONTINUATION = "  ... "
-INDENT = "  "
+INDENT = "    "
 HISTORY = "holdfast.history"
 """The file in the world's folder that keeps what was entered."""
 REFRESH_S = 1.0

@@ -240,14 +240,14 @@ class Guest:
         """Go into a session."""
         self.free()
         if self.session is not None:
-            self.session.switch(params.name)
+            self.session.switch(params.session)
         else:
             from holdfast.repl.local_session import LocalSession
 
             modules, scheduler = self.world.modules, self.world.scheduler
             kept = modules.loader, scheduler.wants_slice
             try:
-                self.session = LocalSession(self.server.local, params.name)
+                self.session = LocalSession(self.server.local, params.session)
             finally:
                 modules.loader, scheduler.wants_slice = kept
         await self.durable()
@@ -290,13 +290,13 @@ class Guest:
 
     async def document(self, params: Any) -> Answer:
         """What is known about a name."""
-        text = self.inside.document(params.name)
+        text = self.inside.document(params.what)
         await self.durable()
         return {"text": text}
 
     async def source(self, params: Any) -> Answer:
         """The source of a definition."""
-        text = self.inside.source(params.name)
+        text = self.inside.source(params.what)
         await self.durable()
         return {"text": text}
 
@@ -318,7 +318,7 @@ class Guest:
 
 def width_of(params: Any) -> int:
     """Columns of the terminal."""
-    return min(max(params.width, 20), WIDTH_MAX)
+    return min(max(int(params.width), 20), WIDTH_MAX)
 
 
 METHODS = (

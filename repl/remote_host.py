@@ -36,6 +36,7 @@ class RemoteHost:
         """Number of the signal that ends this process, 0 for none."""
         self.checkpoint = 0
         """Number of the last checkpoint that an answer told of."""
+        self.listener = self._signal
         self._asked = 0
         self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         line.deliver = self._deliver
@@ -49,6 +50,11 @@ class RemoteHost:
     def close(self) -> None:
         """Hang up; a program of this terminal that still runs is interrupted."""
         self.line.close()
+        self.signals.listener = None
+
+    def listen(self) -> None:
+        """From here on signals are told to whoever uses the line, until it is closed."""
+        self.signals.listener = lambda number: self.listener(number)
 
     # ------------------------------------------------------------------ programs
 

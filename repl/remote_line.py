@@ -37,6 +37,7 @@ class Line:
         """Called in the helper thread; ``written`` may be called in any."""
         self.on_end: Callable[[], None] = lambda: None
         """Called in the helper thread when the connection has ended."""
+        self.ended = False
         self._world: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing: asyncio.Event | None = None
@@ -96,6 +97,7 @@ class Line:
             if not self._ready.done():
                 self._ready.set_exception(error)
         finally:
+            self.ended = True
             self.on_end()
 
     async def _talk(self, capnp: Any, connection: socket.socket, closing: asyncio.Event) -> None:

@@ -30,20 +30,20 @@ def open_host(options: Options, console: Console, signals: Signals) -> LocalHost
     deadline = monotonic() + DEADLINE_S
     pause = threading.Event()
     while True:
+        connection = connect(options.path)  # first: the files of an open world are not to be touched
+        if connection is not None:
+            from holdfast.repl.remote_host import RemoteHost
+            from holdfast.repl.remote_line import Line
+
+            refuse_options(options)
+            try:
+                return RemoteHost(Line(connection), options.path, console, signals)
+            except Failure as failure:
+                if failure.code != exits.WORLD or monotonic() > deadline:
+                    raise  # else it was just about to end
         try:
             return LocalHost(options, console, signals)
         except WorldLocked:
-            connection = connect(options.path)
-            if connection is not None:
-                from holdfast.repl.remote_host import RemoteHost
-                from holdfast.repl.remote_line import Line
-
-                refuse_options(options)
-                try:
-                    return RemoteHost(Line(connection), options.path, console, signals)
-                except Failure as failure:
-                    if failure.code != exits.WORLD or monotonic() > deadline:
-                        raise  # else it was just about to end
             if monotonic() > deadline:
                 raise
             pause.wait(RETRY_S)  # a lock of another process tells nobody when it is free

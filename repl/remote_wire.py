@@ -54,7 +54,7 @@ def pack_program(program: Program, modules: dict[str, str | OSError]) -> dict[st
 
     Raises Failure when that is too much for one message.
     """
-    packed = {
+    packed: dict[str, Any] = {
         "main": pack_source(program.name, program.text),
         "arguments": list(program.args),
         "modules": [pack_source(name, text) for name, text in modules.items()],

@@ -119,7 +119,7 @@ class Shell:
             raise Failure(f"there is no command ':{word}'; :help lists them")
         name = found[0]
         needs = COMMANDS[name].argument
-        if needs and not rest and needs.isupper():
+        if needs and not rest and not needs.startswith("["):
             raise Failure(f"write :{name} {needs}")
         if name == "quit":
             raise Leave

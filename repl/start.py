@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from holdfast.repl import exits
 from holdfast.repl.console import Console, say
+from holdfast.repl.host import SessionHost
 from holdfast.repl.local import LocalHost, Options
-from holdfast.repl.local_session import LocalSession
+from holdfast.repl.remote_open import open_host
 from holdfast.repl.shell import Ended, Shell
 from holdfast.repl.signals import Signals
+
+if TYPE_CHECKING:
+    from holdfast.repl.remote_host import RemoteHost
 
 
 def start(options: Options, name: str, signals: Signals, *, interactive: bool) -> int:
@@ -20,18 +25,29 @@ def start(options: Options, name: str, signals: Signals, *, interactive: bool) -
         from holdfast.repl.prompt import PromptConsole
 
         console = PromptConsole()
-    with LocalHost(options, console, signals) as local:
-        shell = Shell(LocalSession(local, name), console, str(Path(options.path)))
+    with open_host(options, console, signals) as world:
+        shell = Shell(enter(world, name), console, str(Path(options.path)))
         try:
             if interactive:
-                local.listen()
+                world.listen()
                 asyncio.run(shell.interactive(console))  # type: ignore[arg-type]  # it was made above
             else:
                 asyncio.run(shell.piped())
         except Ended:
             pass  # the exit code tells which signal it was
     console.check()
-    if local.driver.ended_by:
-        say(f"ended by a signal; the world is at checkpoint {local.world.heap.commit_number}")
-        return exits.SIGNAL + local.driver.ended_by
+    if world.ended_by:
+        say(f"ended by a signal; the world is at checkpoint {world.checkpoint}")
+        return exits.SIGNAL + world.ended_by
     return exits.OK if interactive else shell.worst
+
+
+def enter(world: LocalHost | RemoteHost, name: str) -> SessionHost:
+    """A session of the world, wherever that is open."""
+    if isinstance(world, LocalHost):
+        from holdfast.repl.local_session import LocalSession
+
+        return LocalSession(world, name)
+    from holdfast.repl.remote_session import RemoteSession
+
+    return RemoteSession(world, name)

@@ -99,14 +99,13 @@ def gc(signals: Signals, world: str, as_json: bool) -> int:
 
     with LocalHost(Options(world, create=False), Console(), signals) as local:
         local.world.checkpoint()
-        before = local.world.store.statistics()["disk_bytes"]
         with Progress() as progress:
             report = last(maintenance.collect(local.world.heap, progress))
         local.world.store.flush()
         local.world.store.compact()
-        after = local.world.store.statistics()["disk_bytes"]
+        disk = local.world.store.statistics()["disk_bytes"]
     if as_json:
-        _print_json(report, freed=before - after)
+        _print_json(report, disk_bytes=disk)
     else:
         for problem in report.problems:
             print(escaped(f"{problem.name}: {problem.reason}"))

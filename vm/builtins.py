@@ -49,6 +49,8 @@ def int_(x: Any, base: Any = 10) -> int:
             fail("ValueError", f"cannot convert {x} to Int: no Int stands for it")
         return int(x)
     if kind is str:
+        if type(base) is int and base == 10 and len(x) < 19 and x.isascii() and x.isdigit():
+            return int(x)
         return _parse_int(x, need_int("Int", base))
     return _not_converted("Int", x)  # type: ignore[no-any-return]
 

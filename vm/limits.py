@@ -11,6 +11,9 @@ from typing import NoReturn
 
 from holdfast.vm.objects import fail
 
+CALL_DEPTH = 110_000
+"""Calls that may be nested; CPython's Python-to-Python calls take no C stack."""
+
 INT_BITS = 1_000_000
 """Bits of an Int."""
 

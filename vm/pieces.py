@@ -1,7 +1,7 @@
 """Large collections in pieces: what both kinds share, and the keys of pieces.
 
 A collection past ``PIECES_ABOVE`` is not one record but many, so that one change writes one of them.  In its slot
-``v`` is then a :class:`~holdfast.vm.piecemap.PieceMap` or a :class:`~holdfast.vm.piecelist.PieceList`, not the raw one.  The
+``v`` is then a :class:`~holdfast.vm.piecemap.PieceMap` or a :class:`~holdfast.vm.piecelist.PieceList`.  The
 keys of its pieces are ``P``, the collection's id (8 bytes), a letter and
 
 ====== ==================================== =================================================================

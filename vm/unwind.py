@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from holdfast.lang.assemble import LINE_BASE
 from holdfast.lang.resumable import Layout
+from holdfast.vm import limits
 from holdfast.vm.code import CodeTable, Place, Proto, place_of
 from holdfast.vm.objects import Error, Thrown, kind_name, make_error
 from holdfast.vm.store import StoreError
@@ -123,7 +124,7 @@ class Unwinder:
             error = make_error("ThreadError", "the thread was killed")
             error._x = {"killed": True}
         elif isinstance(exception, RecursionError):
-            limit = sys.getrecursionlimit()
+            limit = limits.count(limits.CALL_DEPTH)
             error = make_error("StackError", f"calls are nested deeper than {limit}: end the recursion, or use a loop")
         elif isinstance(exception, MemoryError):
             error = make_error("LimitError", "the machine has no memory left for this: work on smaller pieces")

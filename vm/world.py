@@ -32,6 +32,7 @@ from holdfast.vm.devices import install_devices, make_caps
 from holdfast.vm.heap import FunctionParts, Heap
 from holdfast.vm.helpers import Helpers, guest_callable
 from holdfast.vm.library import NO_LIBRARY, Library, checked
+from holdfast.vm.limits import CALL_DEPTH
 from holdfast.vm.link import ClassInfo, Linker
 from holdfast.vm.methods import methods
 from holdfast.vm.modules import Modules
@@ -43,8 +44,6 @@ from holdfast.vm.store import Durability, Store
 from holdfast.vm.threads import Scheduler, Thread, thread_methods
 from holdfast.vm.unwind import Unwinder
 
-DEPTH_MAX = 110_000
-"""Calls that may be nested; CPython's Python-to-Python calls take no C stack."""
 
 
 class World:
@@ -54,7 +53,7 @@ class World:
         self, store: Store, memory_limit: int | None = None, shape: str = "direct", library: Library = NO_LIBRARY
     ) -> None:
         check_python()
-        frames = DEPTH_MAX * 2 if shape == "resumable" else DEPTH_MAX  # that shape has two frames for each call
+        frames = CALL_DEPTH * (2 if shape == "resumable" else 1)  # that shape has two frames for each call
         sys.setrecursionlimit(max(sys.getrecursionlimit(), frames))
         self.store = store
         self.heap = Heap(store, self, memory_limit=memory_limit)

@@ -17,6 +17,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,9 @@ KINDS = {
 
 DIR_METHODS = (devices.read, devices.read_bytes, devices.open_, devices.names)
 READER_METHODS = (devices.next_, devices.close)
+
+_STATES = re.compile(r"^(?!let |var |for ).* (==|<|<=|>|>=|in|is|and) ")
+"""An example that is true, rather than one that does something."""
 
 Entry = tuple[str, str]
 """Signature and doc text."""
@@ -200,6 +204,10 @@ def module(name: str) -> Iterator[str]:
     alias = name.rpartition("/")[2]
     if program.doc:
         yield parts(program.doc)[0] + "\n"
+    constants = [statement for statement in program.statements if isinstance(statement, tree.Let)]
+    if constants:
+        shown = (f"`{alias}.{text[let.span[0] : let.span[1]].removeprefix('let ')}`" for let in constants)
+        yield f"Constants: {', '.join(shown)}.\n"
     for definition in program.statements:
         doc = getattr(definition, "doc", None)
         if not doc:
@@ -208,7 +216,8 @@ def module(name: str) -> Iterator[str]:
             yield f"### `{alias}.{hold_signature(definition.name, definition.function, text, method=False)}`\n"
             yield from described(name, alias, doc)
         elif isinstance(definition, tree.ClassDef):
-            fields = ", ".join(text[f.span[0] : f.span[1]] for f in definition.fields)
+            given = list(takewhile(lambda field: not field.doc, definition.fields))  # the others are its state
+            fields = ", ".join(text[f.span[0] : f.span[1]] for f in given)
             yield f"### `class {alias}.{definition.name}({fields})`\n"
             yield from described(name, alias, doc)
             rows = [(field.name, field.doc) for field in definition.fields if field.doc]
@@ -224,9 +233,10 @@ def described(module_name: str, alias: str, doc: str) -> Iterator[str]:
     words, examples = parts(doc)
     yield words + "\n"
     if examples:
-        lines = [f"assert {line}" if re.search(r" (==|in|is) ", line) and not re.match(r"(let|var|for)\b", line) else line
-                 for line in examples]  # fmt: skip
-        yield "\n".join(["```hold", f'import "{module_name}" as {alias}', *lines, "```\n"])
+        lines = [f"assert {line}" if _STATES.search(line) else line for line in examples]
+        others = [name for name in module_names() if name != module_name and name.rpartition("/")[2] + "." in doc]
+        imports = [f'import "{name}" as {name.rpartition("/")[2]}' for name in [module_name, *others]]
+        yield "\n".join(["```hold", *imports, *lines, "```\n"])
 
 
 # --------------------------------------------------------------------------- the grammar

@@ -220,7 +220,7 @@ class _Parser:
         bounds = self.bounds()
         if bounds is None:
             return part
-        if isinstance(part, Look):
+        if isinstance(part, Look) and self.pattern[start] != "(":
             self.wrong("an anchor cannot be repeated: leave out the repetition", start)
         lazy = self.take("?")
         if self.peek("+") and not lazy:

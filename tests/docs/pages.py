@@ -194,10 +194,12 @@ class PageRun:
         self.count = 0
         self.before = ""
         self.folder = folder
+        self.world: World | None = None
         self.new_folder()
 
     def new_folder(self) -> None:
         """Begin with nothing."""
+        self.close()
         self.count += 1
         self.folder = self.base / f"part{self.count}"
         self.folder.mkdir()
@@ -207,6 +209,7 @@ class PageRun:
         if block.has("new"):
             self.new_folder()
         if block.language == "hold" and block.file:
+            self.close()  # what runs next is a new process, as for a reader
             path = self.folder / block.file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text + "\n", "utf-8")
@@ -229,20 +232,29 @@ class PageRun:
             path = self.folder / module
             return path.read_text("utf-8") if path.is_file() else None
 
-        with World.open(self.folder / ".holdfast", durability="process", library=library()) as world:
-            world.write = written.append
-            world.modules.loader = load
-            try:
-                world.run_source(text, name)
-            except CompileError as wrong:
-                done.report = str(wrong)
-                done.codes = [(d.source.position(d.span[0])[0], d.code) for d in wrong.diagnostics]
-            except Thrown as thrown:
-                error = thrown.error
-                line = int((error.f_at or ":0").rpartition(":")[2])
-                done.error = f"{error._name}: {error.f_message}", line
+        if self.world is None:
+            self.world = World.open(self.folder / ".holdfast", durability="process", library=library())
+        world = self.world
+        world.write = written.append
+        world.modules.loader = load
+        try:
+            world.run_source(text, name)
+        except CompileError as wrong:
+            done.report = str(wrong)
+            done.codes = [(d.source.position(d.span[0])[0], d.code) for d in wrong.diagnostics]
+        except Thrown as thrown:
+            error = thrown.error
+            line = int((error.f_at or ":0").rpartition(":")[2])
+            done.error = f"{error._name}: {error.f_message}", line
+        world.checkpoint()
         done.prints = "".join(written).split("\n")[:-1]
         return done
+
+    def close(self) -> None:
+        """Let go of the world, as a command needs it."""
+        if self.world is not None:
+            self.world.close()
+        self.world = None
 
     def commands(self, block: Block) -> None:
         """Run commands by the shell."""
@@ -269,6 +281,7 @@ class PageRun:
 
     def call(self, command: list[str], given: str) -> str:
         """Run a command in the page's folder; what it shows."""
+        self.close()
         tools = self.base / "bin"
         if not tools.exists():
             tools.mkdir()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.lang.diagnostics import CODES
+from holdfast.lang.format import format_source
 from tests.docs.pages import PAGES, TOP, Block, PageRun, has_command_line, read_page
 
 NO_COMMAND_LINE = "the command line does not exist yet"
@@ -35,6 +36,7 @@ def test_page(path: Path, tmp_path: Path) -> None:
             run.run(block)
         except Exception as error:  # one run shows every block that is wrong
             wrong.append(f"{block}: {type(error).__name__}: {error}")
+    run.close()
     assert not wrong, "\n\n".join(wrong)
 
 
@@ -67,6 +69,16 @@ def test_every_example_of_a_diagnostic_shows_it() -> None:
         if "```hold" in section and f"error: {code}" not in section and f"error[{code}]" not in section:
             wrong.append(code)
     assert not wrong, wrong
+
+
+def test_files_in_examples_have_the_one_layout() -> None:
+    """A file that a page shows is written as ``holdfast fmt`` writes it."""
+    wrong = []
+    for block in [block for page in BLOCKS.values() for block in page if block.file and block.language == "hold"]:
+        formatted = format_source(block.text + "\n", block.file)
+        if formatted != block.text + "\n":
+            wrong.append(f"{block}:\n{formatted}")
+    assert not wrong, "\n".join(wrong)
 
 
 def test_links_lead_somewhere() -> None:

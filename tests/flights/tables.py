@@ -57,7 +57,9 @@ class Maker:
 
     def times(self) -> list[tuple[int, int, int, str]]:
         """Month, day, hour, and the text for the hour."""
-        return [(m, d, h, f"2013-{m:02}-{d:02}T{h:02}:00:00Z") for m in range(1, 13) for d in (1, 9) for h in (5, 9, 20)]
+        return [
+            (m, d, h, f"2013-{m:02}-{d:02}T{h:02}:00:00Z") for m in range(1, 13) for d in (1, 9) for h in (5, 9, 20)
+        ]
 
     def weather(self) -> Any:
         random = self.random

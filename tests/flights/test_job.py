@@ -150,7 +150,7 @@ def test_job(tmp_path: Path) -> None:
 def test_failing_program(tmp_path: Path) -> None:
     """What a program says when it fails is shown, and the job fails."""
     shutil.copytree(TINY, tmp_path / "data")
-    (tmp_path / "data" / "planes.csv").write_text("tailnum,year\n\"N1,2000\n")
+    (tmp_path / "data" / "planes.csv").write_text('tailnum,year,engines,seats\n"N1,2000\n')
     done = job(tmp_path)
     assert done.returncode == 1
     assert "[100%] airports.csv: 5 rows\n" in done.stdout
@@ -158,13 +158,36 @@ def test_failing_program(tmp_path: Path) -> None:
     assert done.stderr.endswith("error: load.hold has failed; 'make run FRESH=1' begins again with an empty world\n")
 
 
+SHOW = """
+from holdfast.repl.flights import Lines
+lines = Lines()
+lines.progress.next = 0.0
+with lines.progress:
+    lines.show("[ 42%] flights.csv\\n")
+    lines.progress.bar.refresh()
+    lines.show("[100%] flights.csv: 1,234 rows\\n")
+    lines.show("1,234 flights are loaded\\n")
+print(lines.rows)
+"""
+
+
 def test_bar(tmp_path: Path) -> None:
-    """On a terminal progress is a bar, and what is loaded is said once."""
-    Maker(tmp_path / "data", 60_000).write()
-    with Terminal([*JOB, "--folder", str(tmp_path)], tmp_path) as terminal:
+    """On a terminal progress is a bar, and what was loaded is said once; in a pipe there are lines."""
+    with Terminal([sys.executable, "-c", SHOW], tmp_path) as terminal:
         terminal.expect("flights.csv ━")
-        terminal.expect("flights.csv: 60,000 rows")
-        terminal.expect("60,000 flights are loaded")
-        terminal.expect("others are known by their ids alone")
+        terminal.expect("42/100")
+        terminal.expect("1234")
         assert terminal.wait() == 0
+        for line in ("flights.csv: 1,234 rows\n", "1,234 flights are loaded\n"):
+            assert terminal.text().count(line) == 1
         assert "%]" not in terminal.text()
+
+
+def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a pipe progress is lines, as they came."""
+    lines = flights.Lines()
+    text = "[ 42%] flights.csv\n[100%] flights.csv: 1,234 rows\n\x1b[31m\n"
+    for line in text.splitlines(keepends=True):
+        lines.show(line)
+    assert capsys.readouterr().out == text
+    assert lines.rows == 1234

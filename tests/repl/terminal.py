@@ -23,6 +23,9 @@ CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[=>()][0-9A-B]?|\x1b\][^\x07]*
 WHERE = b"\x1b[6n"
 """A program asks for the cursor's position; a terminal that does not answer is taken for a poor one."""
 
+READY = b"\x1b[?2004h"
+"""prompt_toolkit switches bracketed paste on when it begins to read keys."""
+
 CTRL_C, CTRL_D, TAB, ENTER, UP = "\x03", "\x04", "\t", "\r", "\x1b[A"
 
 
@@ -105,12 +108,26 @@ class Terminal:
                 high = middle
         self.seen = low
 
-    def expect_raw(self, wanted: bytes, seconds: float = DEADLINE_S) -> None:
-        """Wait until the bytes have come, anywhere so far."""
+    def expect_raw(self, wanted: bytes, seconds: float = DEADLINE_S) -> bytes:
+        """Wait until the bytes have come, behind what was waited for before; gives everything up to their end."""
         deadline = monotonic() + seconds
-        while wanted not in self.raw:
+        while True:
+            place = self.raw.find(wanted, self.seen)
+            if place >= 0:
+                start, self.seen = self.seen, place + len(wanted)
+                return self.raw[start : self.seen]
             if not self.read(deadline):
-                raise AssertionError(f"the command ended before {wanted!r} came")
+                raise AssertionError(f"the command ended before {wanted!r} came; it showed:\n{self.text()[-3000:]}")
+
+    def prompt(self) -> str:
+        """Wait until the prompt takes keys; gives what was shown before it."""
+        return CONTROL.sub("", self.expect_raw(READY).decode("utf-8", "replace"))
+
+    def answer(self, entry: str) -> str:
+        """Enter a line at the prompt; gives what is shown until the next prompt, from the line's end on."""
+        self.enter(entry)
+        shown = self.prompt()
+        return shown[shown.rfind("hold>") :].partition("\n")[2].strip("\n")
 
     # ------------------------------------------------------------------ ending
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-import resource
+import re
 import select
 import signal
 import socket
@@ -175,14 +176,54 @@ def test_host_killed(tmp_path: Path, opened: subprocess.Popen[str], number: sign
 
 def test_slow_reader(tmp_path: Path, opened: subprocess.Popen[str]) -> None:
     """A terminal that reads nothing makes its program wait: neither process keeps what it prints."""
-    guest = program(tmp_path, "g.hold", 'let s = "x" * 100_000\nfor i in 0..3000 { print(s)\nroot.i = i }')
-    waiting = 'var last = -1\nwhile not ("i" in root) or last != root.i { if "i" in root { last = root.i }\nsleep(0.3) }\nprint(root.i < 200)'
-    assert ended(program(tmp_path, "w.hold", waiting)) == (0, "True\n".lower(), "")
-    pages = int(Path(f"/proc/{opened.pid}/statm").read_text().split()[1])
-    assert pages * resource.getpagesize() < 300_000_000
+    guest = program(tmp_path, "g.hold", 'let s = "x" * 100_000\nfor i in 0..3000 { print(s) }')
+    parked: list[object] = []
+    while not parked:
+        rows = json.loads(ended(start(tmp_path, "ps", "--json"))[1])
+        parked = [row for row in rows if row["state"] == "sleeping" and row["at"].startswith("g.hold")]
     code, out, err = ended(guest)
     assert (code, err) == (0, "")
     assert len(out) == 3000 * 100_001
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{opened.pid}/status").read_text())
+    assert peak is not None and int(peak[1]) < 200_000
+    stop(tmp_path, opened)
+
+
+def entries(folder: Path, session: str, text: str) -> tuple[int, str, str]:
+    """Entries of a session, from a pipe."""
+    process = start(folder, "repl", "--session", session)
+    out, err = process.communicate(text, timeout=120)
+    return process.returncode, out, err
+
+
+def test_sessions(tmp_path: Path, opened: subprocess.Popen[str]) -> None:
+    """A session over the socket keeps its variables, shows values and errors, and answers the commands."""
+    (tmp_path / "m.hold").write_text("/// Two.\nfn two() { return 2 }")
+    text = 'let a = 20\nimport "m.hold" as m\nfn f(x) { return x + m.two() }\nf(a)\nprint("out")\n'
+    assert entries(tmp_path, "one", text) == (0, "22\nout\n", "")
+    code, out, err = entries(tmp_path, "one", "a + 1\n_\n:source f\n:checkpoint\n:session two\n:session\n")
+    assert (code, err) == (0, "")
+    assert out.startswith("21\n21\nfn f(x)") and "is on disk" in out and "* two" in out and "  one" in out
+    code, out, err = entries(tmp_path, "one", "?print\n:threads\n:inspect root\nnix\nthrow Error(1)\n")
+    assert "print" in out and "host.hold" in out and "Map" in out
+    assert "nix" in err and "Error: 1" in err and code != 0
+    stop(tmp_path, opened)
+
+
+def test_ten_sessions_and_runs(tmp_path: Path, opened: subprocess.Popen[str]) -> None:
+    """Five sessions and five programs at once do not see each other's variables and output."""
+    sessions = [start(tmp_path, "repl", "--session", f"s{n}") for n in range(5)]
+    runs = [program(tmp_path, f"q{n}.hold", f'for i in 0..50 {{ print("{n}")\nsleep(0.001) }}') for n in range(5)]
+    for number, session in enumerate(sessions):
+        assert session.stdin is not None
+        session.stdin.write(f"var n = {number}\n" + "n += 10\nprint(n)\n" * 10)
+        session.stdin.flush()
+    for number, session in enumerate(sessions):
+        out, err = session.communicate(timeout=120)
+        assert (session.returncode, err) == (0, "")
+        assert out == "".join(f"{number + 10 * i}\n" for i in range(1, 11))
+    for number, run in enumerate(runs):
+        assert ended(run) == (0, f"{number}\n" * 50, "")
     stop(tmp_path, opened)
 
 

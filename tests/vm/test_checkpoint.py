@@ -155,7 +155,7 @@ def test_ahead_of_the_commit(world: World) -> None:
     root.v["m"] = world.new("Map", {n: world.new(POINT, n, 0, 0, 0) for n in range(9_000)})
     expected = stored(world)
     opened = world.checkpoints.begin()
-    while not opened.batches:
+    while not opened.records:
         opened.step()
     serial = world.heap.serial
     world.close()

@@ -347,7 +347,7 @@ def test_pieces_of_an_abandoned_split(tmp_path: Path) -> None:
             found[f"{attempt} {number}"] = number
         del found
         opened = world.checkpoints.begin()
-        while not opened.batches:
+        while not opened.records:
             opened.step()
         if attempt == 0:
             world.close()

@@ -38,7 +38,8 @@ def get(self: Any, key: Any, default: Any = None) -> Any:
 
     > {"a": 1}.get("b", 0) == 0
     """
-    check_key(key)
+    if type(key) is not str:
+        check_key(key)
     return self.v.get(key, default)
 
 
