@@ -93,6 +93,10 @@ def open_history(folder: str) -> History:
     return SafeHistory(str(path))
 
 
+class Cleared(Exception):
+    """Ctrl-C at the prompt.  (No KeyboardInterrupt: that one ends the event loop.)"""
+
+
 def is_ready(text: str) -> bool:
     """Whether Enter runs the text rather than begin another line."""
     return text.startswith((":", "?")) or not text.strip() or is_complete(text)
@@ -167,6 +171,7 @@ def make_prompt(session: SessionHost, folder: str, commands: Iterable[str], colo
         bottom_toolbar=lambda: toolbar(session),
         refresh_interval=REFRESH_S,
         enable_history_search=True,
+        interrupt_exception=Cleared,
     )
 
 

@@ -2,8 +2,8 @@
 
 pycapnp has one event loop for each OS thread, and the terminal's own must never wait for an answer of the other side:
 so the connection lives in a helper thread.  :meth:`Line.call` waits for an answer, :meth:`Line.later` does not.  What
-the programs print is handed to ``deliver`` in the helper thread, with a function to call when it is written; until then the
-other side sends no more.
+the programs print is handed to ``deliver`` in the helper thread, with a function to call when it is written; until
+then the other side sends no more.
 
 The other process is only talked to if the kernel says that it belongs to this user.
 """

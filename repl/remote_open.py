@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from holdfast.repl.remote_host import RemoteHost
 
 DEADLINE_S = 10.0
-"""So long a world may be locked and not answer: its process is opening or closing it, or it is one that lets nobody in."""
+"""So long a world may be locked and not answer: its process opens or closes it, or is one that lets nobody in."""
 RETRY_S = 0.02
 
 

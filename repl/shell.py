@@ -48,7 +48,7 @@ class Shell:
 
     async def interactive(self, console: PromptConsole) -> None:
         """At a terminal, with a prompt."""
-        from holdfast.repl.prompt import make_prompt
+        from holdfast.repl.prompt import Cleared, make_prompt
 
         console.prompt = make_prompt(self.session, self.folder, COMMANDS, self.colour)
         server = asyncio.create_task(self.session.serve())
@@ -57,8 +57,8 @@ class Shell:
             while True:
                 try:
                     text = await beside(server, console.prompt.prompt_async(handle_sigint=False))
-                except KeyboardInterrupt:
-                    continue  # Ctrl-C clears the line
+                except Cleared:
+                    continue
                 except EOFError:
                     return
                 await console.drain()

@@ -45,7 +45,6 @@ from holdfast.vm.threads import Scheduler, Thread, thread_methods
 from holdfast.vm.unwind import Unwinder
 
 
-
 class World:
     """One open world.  Use :meth:`open`, and :meth:`close` (or ``with``)."""
 

@@ -215,6 +215,9 @@ def module(name: str) -> Iterator[str]:
         if isinstance(definition, tree.FunctionDef):
             yield f"### `{alias}.{hold_signature(definition.name, definition.function, text, method=False)}`\n"
             yield from described(name, alias, doc)
+        elif isinstance(definition, tree.Let):
+            yield f"### `{alias}.{definition.name}`\n"
+            yield from described(name, alias, doc)
         elif isinstance(definition, tree.ClassDef):
             given = list(takewhile(lambda field: not field.doc, definition.fields))  # the others are its state
             fields = ", ".join(text[f.span[0] : f.span[1]] for f in given)

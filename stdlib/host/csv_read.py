@@ -154,7 +154,9 @@ class Step:
 def _worded(message: str, marks: str) -> str:
     """CPython's complaint in our words."""
     if "expected after" in message:
-        return f"a closing {marks[1]} must be followed by {quote(marks[0])} or the end of the line; inside it is doubled"
+        return (
+            f"a closing {marks[1]} must be followed by {quote(marks[0])} or the end of the line; inside it is doubled"
+        )
     if "unexpected end" in message:
         return f"the text ends inside of quotation marks: a closing {marks[1]} is missing"
     if "field larger" in message:

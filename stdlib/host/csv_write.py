@@ -55,7 +55,7 @@ def _fields(row: Any, columns: list[Any] | None) -> list[Any]:
 
 def _line(fields: list[Any], marks: str) -> str:
     """The fields as a line, without its end."""
-    delimiter, mark = marks
+    delimiter, mark = marks[0], marks[1]
     special = {delimiter, mark, "\n", "\r"}
     texts = []
     for value in fields:
@@ -73,4 +73,6 @@ def _text(value: Any) -> str:
         return str(scalar(value))
     if type(value) is int:
         return bigint.to_decimal(value)
-    fail("TypeError", f"a field must be a Text, a number, a Bool or nil, not {kind_name(value)}: convert it with Text(x)")
+    fail(
+        "TypeError", f"a field must be a Text, a number, a Bool or nil, not {kind_name(value)}: convert it with Text(x)"
+    )

@@ -9,11 +9,12 @@ State between steps: a List ``[position, outermost, …, innermost open containe
 
 from __future__ import annotations
 
+import json.decoder
 import json.scanner
 import re
 from collections.abc import Callable
 from itertools import accumulate
-from json.decoder import JSONDecodeError, scanstring
+from json.decoder import JSONDecodeError
 from math import inf
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -49,6 +50,7 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RUN = re.compile(r'(?>[ \t\n\r]*+(?>"[^"\\]*+"|[-+.0-9eE]++|true|false|null)[ \t\n\r]*+,)++')
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_scanstring: Callable[[str, int, bool], tuple[str, int]] = json.decoder.scanstring  # type: ignore[attr-defined]
 _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None}
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _LEVEL = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
@@ -183,7 +185,7 @@ class Reader:
     def string(self, at: int) -> tuple[str, int]:
         """The Text whose opening quote is at the place, and where it ends."""
         try:
-            value, end = scanstring(self.text, at + 1, True)
+            value, end = _scanstring(self.text, at + 1, True)
         except JSONDecodeError as error:
             message, place = error.msg, error.pos
         else:
@@ -195,15 +197,23 @@ class Reader:
         if message.startswith("Unterminated"):
             self.wrong("the string that begins here does not end", at)
         if message.startswith("Invalid control"):
-            self.wrong("a string cannot hold a line break or control character as it is: write \\n, \\t, \\u0007", place)
-        self.wrong('a string holds an escape that JSON does not have; there are \\" \\\\ \\/ \\b \\f \\n \\r \\t \\u1f60', place)
+            self.wrong(
+                "a string cannot hold a line break or control character as it is: write \\n, \\t, \\u0007", place
+            )
+        self.wrong(
+            'a string holds an escape that JSON does not have; there are \\" \\\\ \\/ \\b \\f \\n \\r \\t \\u1f60',
+            place,
+        )
 
     def number(self, match: re.Match[str]) -> int | float:
         """The number that was found."""
         text = match[0]
         if match[1] is None and match[2] is None:
             if len(text) > INT_DIGITS:
-                self.wrong(f"a number has {limits.count(len(text))} digits; the most are {limits.count(INT_DIGITS)}", match.start())
+                self.wrong(
+                    f"a number has {limits.count(len(text))} digits; the most are {limits.count(INT_DIGITS)}",
+                    match.start(),
+                )
             return -bigint.from_digits(text[1:], 10) if text[0] == "-" else bigint.from_digits(text, 10)
         value = float(text)
         if value in (inf, -inf):

@@ -57,7 +57,7 @@ def functions(runtime: Runtime) -> dict[str, Callable[..., Any]]:
 class _Frame:
     """A container that is being written."""
 
-    __slots__ = ("container", "index", "keys", "kept", "written")
+    __slots__ = ("container", "index", "kept", "keys", "written")
 
     def __init__(self, container: Any, index: int, keys: list[str] | None, kept: Any = None) -> None:
         self.container = container
@@ -153,7 +153,9 @@ class Writer:
             fail("TypeError", f"JSON has Texts as keys only, not {brief(wrong)}: convert it with Text(key)")
         if self.sort_keys:
             if len(keys) > limits.SORT_ITEMS:
-                limits.over(f"sorting {limits.count(len(keys))} keys in one step", limits.SORT_ITEMS, "leave out sort_keys")
+                limits.over(
+                    f"sorting {limits.count(len(keys))} keys in one step", limits.SORT_ITEMS, "leave out sort_keys"
+                )
             keys.sort()
         return keys
 

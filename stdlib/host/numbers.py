@@ -106,7 +106,7 @@ def atan2(y: Any, x: Any) -> float:
 def hypot(x: Any, y: Any) -> float:
     """The length of the vector (x, y)."""
     value = math.hypot(_float("hypot", x), _float("hypot", y))
-    return _too_large("hypot", x, y) if math.isinf(value) else value  # type: ignore[no-any-return]
+    return _too_large("hypot", x, y) if math.isinf(value) else value
 
 
 @takes(n="")

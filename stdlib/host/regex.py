@@ -45,9 +45,12 @@ def functions(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         """Throw unless it is a pattern; the names of its groups, in their order, nil for those without."""
         need_text("regex.compile", pattern)
         if set(need_text("regex.compile", flags)) - set(FLAGS):
-            fail("ValueError", f"{brief(flags)} are no flags: i ignores case, m has ^ and $ at lines, s lets . be a newline")
+            fail(
+                "ValueError",
+                f"{brief(flags)} are no flags: i ignores case, m has ^ and $ at lines, s lets . be a newline",
+            )
         made = machine(pattern, flags, False)
-        names = dict(map(reversed, made.names.items()))  # type: ignore[arg-type]
+        names = {number: name for name, number in made.names.items()}
         return runtime.new_list([names.get(number) for number in range(1, made.groups + 1)])
 
     @takes(pattern="", flags="", text="", whole="", captures="", most="", state="rw", found="rw")

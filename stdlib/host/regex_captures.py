@@ -73,12 +73,12 @@ class Captures:
         if found is None:
             program = self.program
             reached, _ = self.expand(state, kind)
-            going = [(pc + 1, move) for pc, *move in reached if program.sets[program.x[pc]][character]]
-            moves = tuple((source, sets) for _, (source, sets) in going)
+            going = [one for one in reached if program.sets[program.x[one[0]]][character]]
+            moves = tuple((source, sets) for _, source, sets in going)
             still = len(moves) == len(state.threads) and all(move == (i, ()) for i, move in enumerate(moves))
             self.size += len(moves)
             found = state.by_class[number] = (
-                self.state(tuple(pc for pc, _ in going), kind),
+                self.state(tuple(pc + 1 for pc, _, _ in going), kind),
                 None if still else moves,
             )
         state[character] = found
@@ -89,7 +89,8 @@ class Captures:
         """The threads at CHARS in front of a character of a kind, and the one at MATCH, behind which none counts."""
         program = self.program
         ops, xs, ys = program.ops, program.x, program.y
-        stack: list[tuple[int, int, tuple[int, ...]]] = [(pc, i, ()) for i, pc in enumerate(state.threads)][::-1]
+        stack: list[tuple[int, int, tuple[int, ...]]] = []
+        stack.extend((pc, i, ()) for i, pc in reversed(list(enumerate(state.threads))))
         seen: set[int] = set()
         out = []
         found = None

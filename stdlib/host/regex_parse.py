@@ -265,7 +265,7 @@ class _Parser:
             return Chars(self.class_(start))
         if character == ".":
             newline = () if "s" in self.flags else ((10, 10),)
-            return Chars(self.set(newline, negated=True))
+            return Chars(self.members(newline, negated=True))
         if character == "^":
             return Look(LINE_START if "m" in self.flags else TEXT_START)
         if character == "$":
@@ -274,9 +274,9 @@ class _Parser:
             self.wrong(f"there is nothing before '{character}' to repeat: write \\{character} for the character", start)
         if character == "\\":
             return self.escape(start)
-        return Chars(self.set(((ord(character), ord(character)),)))
+        return Chars(self.members(((ord(character), ord(character)),)))
 
-    def set(
+    def members(
         self, ranges: tuple[tuple[int, int], ...], classes: frozenset[str] = frozenset(), negated: bool = False
     ) -> CharSet:
         """A set under the flags that hold here."""
@@ -346,11 +346,11 @@ class _Parser:
             return Look(_ANCHORS[character])
         if character in _CLASSES:
             self.at += 1
-            return Chars(self.set((), frozenset(character)))
+            return Chars(self.members((), frozenset(character)))
         if character.isdigit() and character != "0":
             self.wrong("references to groups are not supported: matching takes linear time without them", start)
         code = self.escaped(start)
-        return Chars(self.set(((code, code),)))
+        return Chars(self.members(((code, code),)))
 
     def escaped(self, start: int) -> int:
         """The code point of an escape."""
@@ -400,7 +400,7 @@ class _Parser:
             elif low is not None:
                 ranges.append((low, low))
         self.at += 1
-        return self.set(tuple(sorted(set(ranges))), frozenset(classes), negated)
+        return self.members(tuple(sorted(set(ranges))), frozenset(classes), negated)
 
     def member(self, start: int, classes: set[str]) -> int | None:
         """One member of a class: its code point, or None when it is a class itself."""

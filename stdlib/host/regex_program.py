@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from holdfast.stdlib.host.regex_parse import (
     TEXT_END,
-    CharSet,
     Chars,
+    CharSet,
     Choice,
     Group,
     Look,

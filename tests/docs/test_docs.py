@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from holdfast.lang.diagnostics import CODES
 from holdfast.lang.format import format_source
+from holdfast.repl.exits import TABLE
 from tests.docs.pages import PAGES, TOP, Block, PageRun, has_command_line, read_page
 
 NO_COMMAND_LINE = "the command line does not exist yet"
@@ -79,6 +81,35 @@ def test_files_in_examples_have_the_one_layout() -> None:
         if formatted != block.text + "\n":
             wrong.append(f"{block}:\n{formatted}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_constants_are_current() -> None:
+    """The constants in the account of the design have the values that it says."""
+    text = (TOP / "docs" / "design.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)/(\w+)\.py` \| `(\w+)` \| ([\d.]+) \|$", text, re.MULTILINE)
+    assert rows
+    wrong = []
+    for package, module, name, value in rows:
+        found = getattr(import_module(f"holdfast.{package}.{module}"), name)
+        if found != float(value):
+            wrong.append(f"{package}/{module}.py: {name} is {found}, not {value}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_named_files_exist() -> None:
+    """A file of the project that a page names is there."""
+    wrong = []
+    for path in PAGES:
+        for name in re.findall(r"`((?:lang|vm|stdlib|repl|capnp|tests|bench|docs)/[\w/.*]+)`", path.read_text("utf-8")):
+            if not name.endswith("/") and not list(TOP.glob(name)) and name != "bench/results":
+                wrong.append(f"{path.relative_to(TOP)}: {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_exit_codes_are_current() -> None:
+    """The table of exit codes is that of ``holdfast --help``."""
+    text = (TOP / "docs" / "guides" / "operations.md").read_text("utf-8").partition("## Exit codes")[2]
+    assert re.findall(r"^\| (\d+) \| (.*?) \|$", text, re.MULTILINE) == re.findall(r"^  (\d+) +(.*)$", TABLE, re.MULTILINE)
 
 
 def test_links_lead_somewhere() -> None:

@@ -147,7 +147,9 @@ class Terminal:
         """End everything."""
         if self.process.poll() is None:
             self.kill()
-        os.close(self.master)
+        if self.master >= 0:
+            os.close(self.master)
+            self.master = -1
 
     def __enter__(self) -> Terminal:
         return self

@@ -201,9 +201,9 @@ def test_sessions(tmp_path: Path, opened: subprocess.Popen[str]) -> None:
     (tmp_path / "m.hold").write_text("/// Two.\nfn two() { return 2 }")
     text = 'let a = 20\nimport "m.hold" as m\nfn f(x) { return x + m.two() }\nf(a)\nprint("out")\n'
     assert entries(tmp_path, "one", text) == (0, "22\nout\n", "")
-    code, out, err = entries(tmp_path, "one", "a + 1\n_\n:source f\n:checkpoint\n:session two\n:session\n")
+    code, out, err = entries(tmp_path, "one", "a + 1\n_\n:source f\n:checkpoint\n:session two\n")
     assert (code, err) == (0, "")
-    assert out.startswith("21\n21\nfn f(x)") and "is on disk" in out and "* two" in out and "  one" in out
+    assert out.startswith("21\n21\nfn f(x)") and "is on disk" in out and "session two" in out
     code, out, err = entries(tmp_path, "one", "?print\n:threads\n:inspect root\nnix\nthrow Error(1)\n")
     assert "print" in out and "host.hold" in out and "Map" in out
     assert "nix" in err and "Error: 1" in err and code != 0

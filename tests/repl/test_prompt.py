@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .terminal import CTRL_C, CTRL_D, DEADLINE_S, ENTER, READY, TAB, UP, Terminal, command
+from tests.repl.terminal import CTRL_C, CTRL_D, DEADLINE_S, ENTER, READY, TAB, UP, Terminal, command
 
 LOOP = 'print("going " + "on"); while true { }'
 
@@ -149,7 +149,7 @@ def test_ctrl_c_ends_a_statement(terminal: Terminal) -> None:
 def test_ctrl_c_undoes_an_atomic_block(terminal: Terminal) -> None:
     """An atomic block that is interrupted never happened."""
     terminal.answer("var n = 0")
-    terminal.enter('print("going " + "on"); atomic { n = 5; while true { } }')
+    terminal.enter('print("going " + "on"); sleep(0.001); atomic { n = 5; while true { } }')
     terminal.expect("\ngoing on")
     terminal.type(CTRL_C)
     terminal.expect("interrupted")
@@ -178,15 +178,15 @@ def test_threads_go_on(terminal: Terminal) -> None:
     """Threads of the world run while the prompt waits for keys, and print above it."""
     terminal.answer('fn later() { sleep(0.05); print("from behind"); root.done = true }')
     terminal.enter("let t = spawn later()")
-    terminal.expect("\nfrom behind\n")
-    terminal.enter("t.join()")
+    terminal.expect("from behind")
     terminal.prompt()
+    terminal.answer("t.join()")
     assert terminal.answer("[t.state, root.done]") == '["done", true]'
 
 
 def test_busy_threads_leave_the_prompt_alive(terminal: Terminal) -> None:
     """With a thread that never waits, keys are still answered."""
-    terminal.answer("fn spin() { while true { root.n = (root.get(\"n\") ?? 0) + 1 } }")
+    terminal.answer('fn spin() { while true { root.n = (root.get("n") ?? 0) + 1 } }')
     terminal.answer("let t = spawn spin()")
     assert terminal.answer("1 + 1") == "2"
     assert "spin" in terminal.answer(":threads")

@@ -84,7 +84,7 @@ BOMBS: dict[str, tuple[str, str]] = {
         "true",
     ),
     "squaring_of_unknown_kind": (
-        "fn f(x) {\n  var y = x\n  while true { y = y * y }\n}\ntry { f(\"a\") } catch e { print(e.kind) }\nf(3)",
+        'fn f(x) {\n  var y = x\n  while true { y = y * y }\n}\ntry { f("a") } catch e { print(e.kind) }\nf(3)',
         "TypeError\nLimitError",
     ),
     "product_of_list": ("print(List(1..200_000).reduce(fn(a, b) => a * b))", "LimitError"),
@@ -128,8 +128,8 @@ BOMBS: dict[str, tuple[str, str]] = {
     "list_of_text": ('List("a" * 60_000_000)', "LimitError"),
     "range_sum": ("print((0..10 ** 12).sum())", "499999999999500000000000"),
     "huge_range_membership": ("print(10 ** 30 in 0..10 ** 40, 1.5 in 0..10 ** 40)", "true false"),
-    "huge_index": ("try { [1][10 ** 100] } catch e { print(e.kind) }\n\"abc\"[10 ** 100]", "IndexError\nIndexError"),
-    "huge_slice": ("print([1, 2][0..10 ** 100], \"abc\"[-10 ** 100..10 ** 100])", "[1, 2] abc"),
+    "huge_index": ('try { [1][10 ** 100] } catch e { print(e.kind) }\n"abc"[10 ** 100]', "IndexError\nIndexError"),
+    "huge_slice": ('print([1, 2][0..10 ** 100], "abc"[-10 ** 100..10 ** 100])', "[1, 2] abc"),
     "endless_push": ("let xs = []\nwhile true { xs.push(xs) }", "LimitError"),
     "sort_equal_texts": (
         'let a = "a" * 20_000_000\nlet xs = []\nfor i in 0..200 { xs.push(a + Text(i)) }\nprint(len(xs.sorted()))',
@@ -168,7 +168,7 @@ BOMBS: dict[str, tuple[str, str]] = {
         "1",
     ),
     "deep_errors": (
-        "var e = nil\nfor i in 0..30_000 {\n  let n = Error(\"x\")\n  n.cause = e\n  e = n\n}\nprint(len(\"{e}\") > 0)\nthrow e",
+        'var e = nil\nfor i in 0..30_000 {\n  let n = Error("x")\n  n.cause = e\n  e = n\n}\nprint(len("{e}") > 0)\nthrow e',
         "true\nError x",
     ),
     "wide_print": ("let x = List(0..1_000_000)\nprint(len(Text([x, x, x, x])) < 1_000_000)", "true"),
@@ -195,7 +195,10 @@ BOMBS: dict[str, tuple[str, str]] = {
     "cyclic_order": ("let a = []\na.push(a)\nlet b = []\nb.push(b)\nprint(a < b)", ""),
     "cyclic_print": ("let m = {}\nm.m = m\nm.xs = [m, {a: m}]\nprint(m)", '{"m": …'),
     "cyclic_maps_equality": ("let a = {}\na.x = a\nlet b = {}\nb.x = b\nprint(a == b)", "true"),
-    "cyclic_flatten": ("let a = [1]\na.push(a)\nvar b = a\nfor i in 0..50 { b = b.flatten() }\nprint(len(b) < 100)", "true"),
+    "cyclic_flatten": (
+        "let a = [1]\na.push(a)\nvar b = a\nfor i in 0..50 { b = b.flatten() }\nprint(len(b) < 100)",
+        "true",
+    ),
     "cyclic_cause": ('let e = Error("x")\ne.cause = e\nthrow e', "Error x"),
     "same_hash_keys": (
         "let m = {}\nfor i in 0..5_000 { m[i * (2 ** 61 - 1)] = i }\nprint(len(m))",
@@ -208,7 +211,7 @@ BOMBS: dict[str, tuple[str, str]] = {
         "false",
     ),
     "in_a_list_of_huge_texts_of_unknown_kind": (
-        'fn has(x, xs) => x in xs\nprint(has(1, {1: 2}))\n'
+        "fn has(x, xs) => x in xs\nprint(has(1, {1: 2}))\n"
         'let a = "a" * 30_000_000 + "b"\nlet xs = []\nlet t = "a" * 30_000_000 + "c"\nfor i in 0..100_000 { xs.push(a) }\n'
         "print(has(t, xs))",
         "true\nfalse",
@@ -268,7 +271,7 @@ BOMBS: dict[str, tuple[str, str]] = {
     "open_brackets": ("(" * 10_000, "E0"),
     "nested_tries": ("try { " * 60 + "nil.x" + " } catch e { throw e }" * 60, "TypeError"),
     "nested_loops": (
-        "".join(f"for i{n} in 0..2 {{ " for n in range(30)) + "throw \"deep\"" + " }" * 30,
+        "".join(f"for i{n} in 0..2 {{ " for n in range(30)) + 'throw "deep"' + " }" * 30,
         "Error deep",
     ),
     "nested_ifs": ("if true { " * 90 + 'throw "deep"' + " }" * 90, "Error deep"),

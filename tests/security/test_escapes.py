@@ -104,7 +104,7 @@ def test_row_01_map_has_keys_only(prison: Prison) -> None:
     """A Map gives keys under any name: none, unless the program has put it there."""
     lines = prison.lines(
         "let m = {a: 1}\nlet seen = []\n"
-        + "\n".join(f'try {{ seen.push(m.{n}) }} catch e is KeyError {{ }}' for n in HOST_ATTRIBUTES)
+        + "\n".join(f"try {{ seen.push(m.{n}) }} catch e is KeyError {{ }}" for n in HOST_ATTRIBUTES)
         + "\nprint(seen)"
     )
     assert lines == ["[]"]
@@ -372,7 +372,9 @@ def test_row_15_no_attribute_getters(prison: Prison) -> None:
         f'  try {{ seen.push({n}("__class__")) }} catch e {{ }}\n  try {{ seen.push({n}(x, "__class__")) }} catch e {{ }}'
         for n in names
     )
-    prison.lines(f"{VALUES}\nfn all(x, seen) {{\n{tries}\n}}\nroot.seen = []\nfor x in values() {{ all(x, root.seen) }}")
+    prison.lines(
+        f"{VALUES}\nfn all(x, seen) {{\n{tries}\n}}\nroot.seen = []\nfor x in values() {{ all(x, root.seen) }}"
+    )
     for value in prison.world.heap.root.v["seen"].v:
         assert value is None or type(value) in (bool, int, float, str, bytes, range) or isinstance(value, Obj)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from typing import Any
 
 import pytest
@@ -81,7 +82,7 @@ def test_pieces(hold: Library, size: None, rows: list[list[str]], cuts: list[int
     csv.writer(out).writerows(rows)
     text = out.getvalue()
     places = sorted({min(cut, len(text)) for cut in cuts} | {0, len(text)})
-    pieces = [text[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [text[a:b] for a, b in itertools.pairwise(places)]
     assert hold.call(PIECES, pieces) == [row for row in rows if row]
 
 
@@ -139,7 +140,9 @@ def test_headers(hold: Library) -> None:
 
 def test_what_cannot_be_written(hold: Library) -> None:
     """A field is a scalar, and a key of a Map a column."""
-    assert hold.call(FORMAT, [[["x"]]]).startswith("TypeError: a field must be a Text, a number, a Bool or nil, not List")
+    assert hold.call(FORMAT, [[["x"]]]).startswith(
+        "TypeError: a field must be a Text, a number, a Bool or nil, not List"
+    )
     assert hold.call(FORMAT, [{"a": 1}]).startswith("TypeError: csv.format needs the names of the columns")
     program = 'import "std/csv" as csv\nfn f() => csv.format([{b: 1}], columns: ["a"])\n'
     assert hold.call(program) == 'ValueError: a row has the key "b", which is no column'

@@ -57,7 +57,7 @@ def test_the_module_has_a_doc_text(name: str) -> None:
 
 @pytest.mark.parametrize("name", module_names())
 def test_definitions_have_examples(name: str) -> None:
-    """Each definition with a doc text shows itself in an example that states something, but for fields and bare classes."""
+    """Each definition with a doc text shows itself in an example that states something."""
     program = parse(Source(name, module_text(name) or ""))
     classes = {statement.name for statement in program.statements if isinstance(statement, tree.ClassDef)}
     for title, doc in documented(name):

@@ -1,4 +1,4 @@
-"""The tests of the library that are written in Hold: every ``test`` block of the ``*.hold`` files here, in both shapes."""
+"""The tests of the library that are written in Hold: every ``test`` block of the files here, in both shapes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def blocks() -> Iterator[tuple[str, str]]:
 def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, World]]:
     """A world for each shape."""
     made = {
-        shape: World.open(tmp_path_factory.mktemp(shape) / "world", library=library(), durability="process", shape=shape)
+        shape: World.open(
+            tmp_path_factory.mktemp(shape) / "world", library=library(), durability="process", shape=shape
+        )
         for shape in ("direct", "resumable")
     }
     yield made

@@ -75,7 +75,8 @@ def test_pretty_form(hold: Library, size: None, value: Any) -> None:
 
 
 PIECES = ["[", "]", "{", "}", ",", ":", '"', "a", '"k"', "1", "-", "0", ".5", "e9", "true", "null", "tru", " ", "\n",
-          "\\n", "\\u00e9", "\\ud83d\\ude00", "\\ud800", "\t", "NaN", "1e999", "[1,2,3]", '{"a":[]}', "\x01", "é"]  # fmt: skip
+          "\\n", "\\u00e9", "\\ud83d\\ude00", "\\ud800", "\t", "NaN", "1e999", "[1,2,3]", '{"a":[]}',
+          "\x01", "é"]  # fmt: skip
 
 
 @SHARED

@@ -27,12 +27,15 @@ ALL = """
 import "std/regex" as regex
 fn f(pattern, text) {
   let r = regex.compile(pattern)
-  return [r.find_texts(text), r.split(text), r.replace(text, "<$0>"), r.find_all(text).map(fn(m) => m.groups), r.count(text)]
+  let groups = r.find_all(text).map(fn(m) => m.groups)
+  return [r.find_texts(text), r.split(text), r.replace(text, "<$0>"), groups, r.count(text)]
 }
 """
 SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 
-ATOMS = st.sampled_from(["a", "b", "c", ".", "[ab]", "[^a]", r"\w", r"\W", r"\s", r"\d", r"\D", "1", " ", r"\n", "[a-c1]"])
+ATOMS = st.sampled_from(
+    ["a", "b", "c", ".", "[ab]", "[^a]", r"\w", r"\W", r"\s", r"\d", r"\D", "1", " ", r"\n", "[a-c1]"]
+)
 ANCHORS = st.sampled_from(["^", "$", r"\b", r"\B"])
 COUNTS = st.sampled_from(["*", "+", "?", "{2}", "{0,2}", "{1,}", "{1,3}", "*?", "+?", "??", "{0,2}?"])
 
@@ -228,4 +231,7 @@ def test_size_of_programs(hold: Library, pattern: str) -> None:
 )
 def test_replacement(hold: Library, pattern: str, text: str, by: str, result: str) -> None:
     """Groups are put in by number and name."""
-    assert hold.call('import "std/regex" as regex\nfn f(p, t, by) => regex.replace(p, t, by)\n', pattern, text, by) == result
+    assert (
+        hold.call('import "std/regex" as regex\nfn f(p, t, by) => regex.replace(p, t, by)\n', pattern, text, by)
+        == result
+    )

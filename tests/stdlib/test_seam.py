@@ -47,7 +47,9 @@ def test_modules_of_programs_cannot_name_host_functions(world: World, tmp_path: 
     assert "is a name of the standard library" in refused(lambda: world.modules.program("print(1)", "std/evil.hold"))
 
 
-@pytest.mark.parametrize("path", ["std/nothing", "std/", "std/../json", "std/json.hold", "std/host/json_read", "std/JSON"])
+@pytest.mark.parametrize(
+    "path", ["std/nothing", "std/", "std/../json", "std/json.hold", "std/host/json_read", "std/JSON"]
+)
 def test_only_modules_of_the_library(world: World, path: str) -> None:
     """A name that is no module's is refused, whatever it looks like."""
     assert "there is no module" in refused(lambda: world.run_source(f'import "{path}" as x'))

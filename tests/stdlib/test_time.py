@@ -106,7 +106,9 @@ def test_what_is_no_time(hold: Library, text: str) -> None:
     assert hold.call(IMPORT + "fn f(t) => time.parse(t)\n", text).startswith("ValueError: ")
 
 
-@pytest.mark.parametrize(("text", "length"), [("1h 30m", 5400), ("2d", 172800), ("1.5s", 1.5), ("250ms", 0.25), ("1w", 604800)])
+@pytest.mark.parametrize(
+    ("text", "length"), [("1h 30m", 5400), ("2d", 172800), ("1.5s", 1.5), ("250ms", 0.25), ("1w", 604800)]
+)
 def test_durations(hold: Library, text: str, length: float) -> None:
     """Durations are sums of their units."""
     assert hold.call(IMPORT + "fn f(t) => time.duration(t)\n", text) == length

@@ -49,8 +49,10 @@ def test_an_encoded_object_lives_until_it_is_written(world: World) -> None:
     root.v["p"] = world.new(POINT, 1, 2, 3, 4)
     root.v["q"] = world.new(POINT, root.v["p"], 0, 0, 0)
     world.save()
-    world.touch(world.heap.root.v["p"]).f_a = "new"
+    point = world.heap.root.v["p"]
     del world.touch(world.heap.root).v["p"]
+    world.touch(point).f_a = "new"
+    del point
     for _ in world.heap.sweep(0):
         pass
     with mock.patch.object(module, "SLICE_S", 0.0):

@@ -6,7 +6,6 @@ from __future__ import annotations
 import random
 import shutil
 import tempfile
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,10 @@ from tests.vm.worlds import POINT, World, canonical
 class Victim:
     """A world that was killed, with tables, a log and a manifest with several edits; and all its states, by number."""
 
-    def __init__(self) -> None:
-        self.keep = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        self.folder = Path(self.keep.name) / "killed"
+    def __init__(self, parent: Path) -> None:
+        self.folder = parent / "killed"
         self.states: dict[int, Any] = {}
-        path = Path(self.keep.name) / "w"
+        path = parent / "w"
         world = World(path, durability="power")
         self.states[0] = canonical(world.heap.root)
         for number in range(1, 61):
@@ -38,6 +36,7 @@ class Victim:
             if number == 40:
                 world.close()
                 world = World(path, durability="power")
+        world.store._db.cancel_all_background(True)  # no file goes away while it is copied
         shutil.copytree(path, self.folder)
         world.close()
 
@@ -47,17 +46,18 @@ class Victim:
         return [path for path in found if path.name.startswith(ends) or path.name.endswith(ends)] if ends else found
 
 
-@cache
-def victim() -> Victim:
+@pytest.fixture(scope="module")
+def victim -> Any:
     """One for all tests of a process."""
-    return Victim()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        yield Victim(Path(folder))
 
 
-def open_changed(path: Path, data: bytes) -> str:
+def open_changed(victim: Victim, path: Path, data: bytes) -> str:
     """Open a copy with one file's contents replaced; says how that went, and checks what was found."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         copy = Path(folder) / "w"
-        shutil.copytree(victim().folder, copy)
+        shutil.copytree(victim.folder, copy)
         (copy / path.name).write_bytes(data)
         try:
             world = World(copy)
@@ -66,7 +66,7 @@ def open_changed(path: Path, data: bytes) -> str:
             return "refused"
         try:
             found = canonical(world.heap.root)
-            assert found == victim().states[world.heap.commit_number]
+            assert found == victim.states[world.heap.commit_number]
             return f"state {world.heap.commit_number}"
         except (StoreError, DamagedRecord) as error:
             assert str(error).isprintable()
@@ -83,46 +83,46 @@ def flipped(path: Path, at: int, mask: int) -> bytes:
 
 
 @given(st.sampled_from(["MANIFEST", ".log", ".sst", ""]), st.integers(0, 2**20), st.integers(1, 255))
-def test_one_changed_byte(kind: str, at: int, mask: int) -> None:
+def test_one_changed_byte(victim: Victim, kind: str, at: int, mask: int) -> None:
     """The law of the module for one byte."""
-    files = victim().files(kind) if kind else victim().files()
+    files = victim.files(kind) if kind else victim.files()
     path = files[at % len(files)]
-    outcome = open_changed(path, flipped(path, at // len(files), mask))
+    outcome = open_changed(victim, path, flipped(path, at // len(files), mask))
     if kind == ".log":  # the log knows what is damage and what is the end of an interrupted write
         assert outcome == "refused"
 
 
 @given(st.sampled_from(["MANIFEST", ".log", ".sst", "CURRENT"]), st.floats(0, 1))
-def test_cut_short(kind: str, share: float) -> None:
+def test_cut_short(victim: Victim, kind: str, share: float) -> None:
     """The law of the module for a file that was cut; a cut log is a crash, and opens."""
-    path = victim().files(kind)[-1]
+    path = victim.files(kind)[-1]
     data = path.read_bytes()
-    outcome = open_changed(path, data[: int(len(data) * share)])
+    outcome = open_changed(victim, path, data[: int(len(data) * share)])
     if kind == ".log":
         assert outcome.startswith("state")
 
 
 @pytest.mark.parametrize("kind", ["MANIFEST", ".log", ".sst", "CURRENT", "OPTIONS"])
-def test_a_file_is_missing(tmp_path: Path, kind: str) -> None:
+def test_a_file_is_missing(victim: Victim, tmp_path: Path, kind: str) -> None:
     """The law of the module for a file that is gone."""
-    shutil.copytree(victim().folder, tmp_path / "w")
-    (tmp_path / "w" / victim().files(kind)[-1].name).unlink()
+    shutil.copytree(victim.folder, tmp_path / "w")
+    (tmp_path / "w" / victim.files(kind)[-1].name).unlink()
     try:
         world = World(tmp_path / "w")
     except StoreError as error:
         assert str(error).isprintable()
         return
     assert kind in (".log", "OPTIONS")
-    assert canonical(world.heap.root) == victim().states[world.heap.commit_number]
+    assert canonical(world.heap.root) == victim.states[world.heap.commit_number]
     world.close()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["MANIFEST", ".log", ".sst"])
-def test_every_byte(kind: str) -> None:
+def test_every_byte(victim: Victim, kind: str) -> None:
     """The law of the module for every byte of the manifest, and thousands of the others."""
     rng = random.Random(5)
-    for path in victim().files(kind):
+    for path in victim.files(kind):
         size = path.stat().st_size
         for at in range(size) if size < 1_500 else sorted(rng.sample(range(size), 1_500)):
-            open_changed(path, flipped(path, at, 1 << rng.randrange(8)))
+            open_changed(victim, path, flipped(path, at, 1 << rng.randrange(8)))
