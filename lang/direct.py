@@ -234,8 +234,9 @@ class Direct(Emitter):
         self.depth += 1
         self.line(f"{node.error} = _caught()", size)
         self.depth -= 1
-        # A failed speculation inside the body: go on in the resumable shape, which has the handler too.
-        self.line(f"if type({node.error}) is _State: return {node.error}.fn({node.error})", size)
+        # A failed speculation inside the body: go on in the resumable shape, which has the handlers too.  It is called
+        # where no handler of this frame is around, so the state is raised to the function's end.
+        self.line(f"if type({node.error}) is _State: raise {node.error}", size)
         self.current.clear()
 
 

@@ -211,7 +211,7 @@ class Walker:
 
     def super_(self, node: t.Super) -> None:
         """``super`` alone is no value."""
-        self.r.error("E0118", "'super' can only be called: super.name(…)", node.span, "name a method of the base class")
+        self.r.error("E0118", "'super' can only be called: super.name(…)", node.span, "name a base method")
 
     def spawn(self, node: t.Spawn) -> None:
         """The call, the grants, the budget."""

@@ -98,7 +98,7 @@ def run_command(arguments: list[str], signals: Signals) -> int:
 
 
 @cli.command(
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    context_settings={"allow_interspersed_args": False},  # what follows FILE is the program's
     epilog=examples(
         "holdfast run hello.hold",
         "holdfast run report.hold 2024 --short       (the program finds them in args)",
@@ -138,7 +138,7 @@ def _ended(outcome: host.Outcome, signal: int, console: Console, checkpoint: int
     import sys
 
     from holdfast.repl import colours
-    from holdfast.repl.problems import rendered
+    from holdfast.repl.problems import rendered, where
 
     console.check()
     if outcome.state == host.REFUSED:
@@ -148,9 +148,7 @@ def _ended(outcome: host.Outcome, signal: int, console: Console, checkpoint: int
         say(f"ended by a signal; the world is at checkpoint {checkpoint}")
         return exits.SIGNAL + signal
     if outcome.state == host.INTERRUPTED:
-        places = outcome.problem.trace if outcome.problem is not None else ()
-        where = f" at {places[0].file}:{places[0].line} in {places[0].function}" if places else ""
-        say(f"interrupted{where}; the world is at checkpoint {checkpoint}")
+        say(f"interrupted{where(outcome.problem)}; the world is at checkpoint {checkpoint}")
         return exits.INTERRUPTED
     if outcome.problem is not None:
         tell(rendered(outcome.problem, colours.wanted(sys.stderr)))

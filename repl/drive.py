@@ -101,4 +101,4 @@ class Driver:
                         scheduler.event.wait(delay)
         finally:
             self.target = None
-        return True
+        return not self.ended_by

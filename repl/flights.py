@@ -25,6 +25,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import IO, TYPE_CHECKING
 
+from holdfast.repl import exits
+from holdfast.repl.cli import guarded
 from holdfast.repl.console import escaped
 from holdfast.repl.exits import Failure
 from holdfast.repl.progress import Progress
@@ -46,12 +48,17 @@ ZIPPED = {"flights"}
 FILE_BYTES_MAX = 64 << 20
 FETCH_SECONDS = 300
 
+DESCRIPTION = "Load the flights of a real data set into a world, ask ten questions about them, and touch one."
+
 PROGRESS = re.compile(r"\[ *(\d{1,3})%\] (.*)")
 ROWS = re.compile(r"\S+\.csv: ([\d,]+) rows")
 
 
-class Failed(Exception):
+class Failed(Failure):
     """The job cannot be done: the message for the person at the terminal."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, exits.FAILED)
 
 
 # --------------------------------------------------------------------------- the data
@@ -271,22 +278,26 @@ def megabytes(count: int) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """The job; gives the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m holdfast.repl.flights", description=(job.__doc__ or "")[:85])
+    parser = argparse.ArgumentParser(prog="python -m holdfast.repl.flights", description=DESCRIPTION)
     parser.add_argument("--folder", type=Path, default=CACHE, help="of the data and the world (default: build/flights)")
     parser.add_argument("--fresh", action="store_true", help="begin with an empty world")
     parser.add_argument("--memory", metavar="SIZE", help="of the objects of the world, as for 'holdfast run'")
     parser.add_argument("--touch-one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
-    try:
+
+    def work() -> int:
         if options.touch_one:
             return touch_one(options.folder / "world")
         job(options.folder, options.fresh, options.memory)
-    except (Failed, Failure) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return exits.OK
+
+    try:
+        code = guarded(work)
     except KeyboardInterrupt:
-        return 130
-    return 0
+        code = exits.INTERRUPTED
+    if code == exits.BROKEN_PIPE:  # what is still in the buffer has no reader
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
 
 
 if __name__ == "__main__":

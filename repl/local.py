@@ -55,7 +55,7 @@ def open_world(options: Options) -> World:
 
 
 class LocalHost:
-    """An open world; use ``with``.  Leaving makes a last checkpoint, unless the world may be in the middle of a step."""
+    """An open world; use ``with``.  Leaving makes a last checkpoint, unless the world may be amid a step."""
 
     def __init__(self, options: Options, console: Console, signals: Signals) -> None:
         self.console = console

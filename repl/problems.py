@@ -22,6 +22,7 @@ CAUSES_MAX = 8
 MESSAGE_MAX = 4_000
 LINE_MAX = 100
 
+_MACHINE = ("prelude/", "std/")
 _PLACE = re.compile(r"(.*):(\d+) in (.*)", re.DOTALL)
 
 
@@ -58,6 +59,14 @@ def place_of(world: World, text: Any) -> Place:
         if unit.source.name == file and line <= len(unit.source.line_starts):
             source = unit.source.line_text(line)
     return Place(file, line, function, source)
+
+
+def where(problem: Problem | None) -> str:
+    """`` at FILE:LINE in FUNCTION``: the innermost place in a file of the user's; "" where there is none."""
+    for place in problem.trace if problem is not None else ():
+        if place.line and not place.file.startswith(_MACHINE):
+            return f" at {place.file}:{place.line} in {place.function}"
+    return ""
 
 
 def rendered(problem: Problem, colour: bool = False) -> str:

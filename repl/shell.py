@@ -14,7 +14,7 @@ from holdfast.repl.colon import COMMANDS, HELP
 from holdfast.repl.console import Console, escaped
 from holdfast.repl.exits import Failure
 from holdfast.repl.host import Description, Outcome, SessionHost
-from holdfast.repl.problems import rendered
+from holdfast.repl.problems import rendered, where
 
 if TYPE_CHECKING:
     from holdfast.repl.prompt import PromptConsole
@@ -158,8 +158,7 @@ class Shell:
             self.worst = exits.COMPILE
             self.fail(outcome.text, escape=False, head=False)
         elif outcome.state == host.INTERRUPTED:
-            at = outcome.problem.trace[0] if outcome.problem and outcome.problem.trace else None
-            self.fail(f"interrupted at {at.file}:{at.line} in {at.function}" if at else "interrupted", head=False)
+            self.fail(f"interrupted{where(outcome.problem)}", head=False)
         elif outcome.problem is not None:
             self.worst = self.worst or exits.FAILED
             self.fail(rendered(outcome.problem, self.colour), escape=False, head=False)

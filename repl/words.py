@@ -6,7 +6,8 @@ WORDS: dict[str, str] = {
     "and": "a and b\n  b if a is true, else a.  Only nil and false are false.",
     "assert": 'assert CONDITION, "message"\n  Throws an AssertError unless the condition holds.',
     "atomic": (
-        "atomic { … }\n  All of it happens, or nothing: an error undoes everything that was written inside, and no other\n"
+        "atomic { … }\n  All of it happens, or nothing: an error undoes everything that was written "
+        "inside, and no other\n"
         "  thread runs in between.  What it prints and starts takes effect at its end."
     ),
     "break": "break\n  Leaves the innermost loop.",

@@ -111,9 +111,7 @@ def gc(signals: Signals, world: str, as_json: bool) -> int:
             print(escaped(f"{problem.name}: {problem.reason}"))
         if report.problem_count:
             print("nothing was deleted: where something cannot be read, what it refers to is not known")
-        print(
-            f"{plural(report.deleted, 'object')} deleted, {report.live:,} alive; {size(before)} before, {size(after)} now"
-        )
+        print(f"{plural(report.deleted, 'object')} deleted, {report.live:,} alive; {size(disk)} on disk")
     return exits.FAILED if report.problem_count else exits.OK
 
 

@@ -10,7 +10,8 @@ leaving and coming back, also after a crash, finds everything: variables, functi
 ``entries``     number of entries so far
 ==============  ==================================================================================
 
-What a name is: ``let``, ``var`` or ``fn`` for what has a Box; ``class TARGET``, ``function TARGET`` or ``constant TARGET``
+What a name is: ``let``, ``var`` or ``fn`` for what has a Box; ``class TARGET``, ``function TARGET``,
+``constant TARGET``
 for a definition of a module, by its global name; ``module NAME`` for an imported module.
 
 Entry K of session S is the module ``session:S/K``.  Its source is kept with the names that it saw (``source:HASH``, see

@@ -127,7 +127,7 @@ def _function(value: FunctionType) -> str:
     if cls is not None:
         return f"class {cls._name}"
     name = value.__name__
-    return f"fn {name}" if name.isidentifier() else "fn"
+    return f"fn {name}" if name != "fn" and name.isidentifier() else "fn"  # a literal has no name
 
 
 def quote(text: str) -> str:

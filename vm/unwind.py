@@ -22,6 +22,17 @@ from holdfast.vm.store import StoreError
 
 TRACE_MAX = 50
 """Frames in a trace; of a deeper stack the innermost are shown."""
+
+
+class State(Exception):
+    """A frame that goes on in the resumable shape: call ``fn(state)``.  Raised by a ``try`` to the function's end."""
+
+    def __init__(self, fn: Any, values: tuple[Any, ...], layout: Layout | None) -> None:
+        self.fn = fn
+        self.values = values
+        self.layout = layout
+
+
 HOST_ERRORS = (
     TypeError,
     AttributeError,
@@ -30,20 +41,10 @@ HOST_ERRORS = (
     ValueError,
     NameError,
     MemoryError,
+    State,
 )
 """What an instruction of a direct frame may raise.  RecursionError is not among them: running the instruction again
 would need the stack that is used up."""
-
-
-class State:
-    """A frame that goes on in the resumable shape: call ``fn(state)``."""
-
-    __slots__ = ("fn", "layout", "values")
-
-    def __init__(self, fn: Any, values: tuple[Any, ...], layout: Layout | None) -> None:
-        self.fn = fn
-        self.values = values
-        self.layout = layout
 
 
 class Killed(Exception):
@@ -61,7 +62,8 @@ class Unwinder:
 
     def deopt(self) -> State:
         """In the direct shape's outer handler: the state in which the frame goes on."""
-        state: State = self.state_or_error(sys.exception())
+        exception = sys.exception()
+        state: State = raised(exception) if type(exception) is State else self.state_or_error(exception)
         return state
 
     def caught(self) -> Any:
@@ -69,6 +71,8 @@ class Unwinder:
         exception = sys.exception()
         if type(exception) is Thrown:
             return self.noted(exception.error, exception.__traceback__)
+        if type(exception) is State:
+            return raised(exception)
         if isinstance(exception, HOST_ERRORS):
             return self.state_or_error(exception, inside_try=True)
         return self.host_error(exception)
@@ -180,6 +184,12 @@ class Unwinder:
         if not catchable(error):
             return Killed()
         return Thrown(error)
+
+
+def raised(state: State) -> State:
+    """The state, without the frames that it was raised through."""
+    state.__traceback__ = None
+    return state
 
 
 def catchable(error: Error) -> bool:

@@ -117,6 +117,7 @@ class World:
 
     @write.setter
     def write(self, write: Callable[[str], None]) -> None:
+        """Send it elsewhere."""
         self.outbox.write = write
 
     def close(self) -> None:
@@ -233,10 +234,10 @@ class World:
             info = self.linker.by_number.get(cls._k)
             return (info.module, info.name) if info is not None else ("b", cls._name)
         if isinstance(value, FunctionType):
+            name = value.__name__
             for space in ("b", "h"):
-                function: Any = value
-                if self.globals.get(f"{space}:{function.__name__}") is function:
-                    return space, function.__name__
+                if self.globals.get(f"{space}:{name}") is value:
+                    return space, name
         return None
 
     def named(self, module: str, name: str) -> Any:

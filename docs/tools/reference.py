@@ -131,9 +131,12 @@ def builtin_page(world: World) -> str:
     out = [
         "# Built-in functions and methods\n",
         NOTE,
-        "Every program has these without an import. Parameters may be given by name. What a call refuses, and the limits of "
-        "what it makes, are in [the language](language.md#errors); modules to import are in [the library](library.md).\n",
-        "`print` writes its arguments; how values are written is in [the language](language.md#how-values-are-written).\n",
+        "Every program has these without an import. Parameters may be given by name. What a call "
+        "refuses, and the limits of "
+        "what it makes, are in [the language](language.md#errors); modules to import are in [the "
+        "library](library.md).\n",
+        "`print` writes its arguments; how values are written is in [the "
+        "language](language.md#how-values-are-written).\n",
         "## Functions\n",
         table(functions) + "\n",
     ]

@@ -94,11 +94,11 @@ class Step:
     def read(self, most: Any, width: int | None) -> list[list[str]]:
         """The complete rows of the next window, at most so many; all of a width, if one is given."""
         limit = need_count("csv", most) if most is not None else WINDOW
-        size = WINDOW
+        size, start = WINDOW, self.at
         while True:
             window, whole = self.cut(size)
             rows = self.rows(window, whole, limit)
-            if rows or whole or self.at + size >= len(self.text):
+            if self.at > start or whole or self.at + size >= len(self.text):
                 break
             size *= 2
             if size > ROW_MAX:

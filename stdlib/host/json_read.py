@@ -27,9 +27,9 @@ from holdfast.vm.runtime import Runtime
 
 DEPTH_MAX = 500
 """Lists and Maps inside each other."""
-STEP_CHARACTERS = 100_000
+STEP_CHARACTERS = 32_768
 """Characters that one step reads, about."""
-WINDOW = 65_536
+WINDOW = 32_768
 """Characters that CPython's scanner is given at once."""
 NATIVE_DEPTH = 200
 """Nesting that CPython's scanner, which recurses, is trusted with."""
@@ -47,7 +47,9 @@ BRIEF = 40
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_RUN = re.compile(r'(?>[ \t\n\r]*+(?>"[^"\\]*+"|[-+.0-9eE]++|true|false|null)[ \t\n\r]*+,)++')
+_SIMPLE = r'(?>"[^"\\]*+"|[-+.0-9eE]++|true|false|null)[ \t\n\r]*+,'
+_ITEMS = re.compile(rf"(?>[ \t\n\r]*+{_SIMPLE})++")
+_ENTRIES = re.compile(rf'(?>[ \t\n\r]*+"[^"\\]*+"[ \t\n\r]*+:[ \t\n\r]*+{_SIMPLE})++')
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _scanstring: Callable[[str, int, bool], tuple[str, int]] = json.decoder.scanstring  # type: ignore[attr-defined]
@@ -121,10 +123,9 @@ class Reader:
             if self.text[at : at + 1] != ",":
                 self.expected("',' or '}'" if is_map else "',' or ']'", at)
             at = self.space(at + 1)
+        at = self.run(container, at, is_map)
         if is_map:
             key, at = self.key(at)
-        else:
-            at = self.run(container, at)
         value, at, opened = self.value(at, len(stack))
         if opened:
             stack.append(value)
@@ -258,19 +259,24 @@ class Reader:
         levels = list(accumulate(map(_LEVEL.__getitem__, brackets), initial=0))
         self.window_safe = max(levels) - min(levels) <= NATIVE_DEPTH and _ESCAPED_SURROGATE.search(text) is None
 
-    def run(self, container: Any, at: int) -> int:
-        """Append what simple items of a List follow here, the last comma included; where the next item begins."""
-        found = _RUN.match(self.text, at, at + WINDOW) if at >= self.walk_to else None
+    def run(self, container: Any, at: int, is_map: bool) -> int:
+        """Put in what simple items follow here, the last comma included; where the next item begins."""
+        if at < self.walk_to:
+            return at
+        found = (_ENTRIES if is_map else _ITEMS).match(self.text, at, at + WINDOW)
         if found is None or found.end() - at < RUN_MIN:
             return at
+        inside = self.text[at : found.end() - 1]
         try:
-            items, _ = self.native("[" + self.text[at : found.end() - 1] + "]", 0)
+            items, _ = self.native("{" + inside + "}" if is_map else "[" + inside + "]", 0)
         except (ValueError, StopIteration):
-            items = [inf]
-        if inf in items or -inf in items:
+            items = None
+        values = items.values() if type(items) is dict else items
+        if values is None or inf in values or -inf in values:
             self.walk_to = found.end()
             return at
-        self.writable(container).extend(items)
+        raw = self.writable(container)
+        raw.update(items) if is_map else raw.extend(items)
         return self.space(found.end())
 
     def wrap(self, value: Any, depth: int) -> Any:
@@ -281,6 +287,12 @@ class Reader:
         while level:
             below: list[Any] = []
             for raw in level:
+                values = raw if type(raw) is list else raw.values()
+                kinds = set(map(type, values))
+                if float in kinds and (inf in values or -inf in values):
+                    return None
+                if dict not in kinds and list not in kinds:
+                    continue
                 for place, item in enumerate(raw) if type(raw) is list else raw.items():
                     kind = type(item)
                     if kind is dict:
@@ -289,8 +301,6 @@ class Reader:
                     elif kind is list:
                         raw[place] = new_list(item)
                         below.append(item)
-                    elif kind is float and item in (inf, -inf):
-                        return None
             if below and depth >= DEPTH_MAX:
                 return None
             level = below

@@ -20,8 +20,10 @@ from holdfast.vm.show import brief
 
 DEPTH_MAX = 500
 """Lists and Maps inside each other: what can be read again."""
-STEP_VALUES = 20_000
+STEP_VALUES = 10_000
 """Values that one step writes, about."""
+WORK_SHIFT = 6
+"""A text of ``2 ** WORK_SHIFT`` characters counts like a value more."""
 INDENT_MAX = 16
 """Spaces of indentation for each level."""
 
@@ -171,7 +173,9 @@ class Writer:
             if scalar is None:
                 self.value(item)
                 return
-            parts.append(scalar(item))
+            text = scalar(item)
+            parts.append(text)
+            self.left -= len(text) >> WORK_SHIFT
         if frame.index >= len(raw):
             self.pop("]", frame.index > 0)
 
@@ -191,7 +195,9 @@ class Writer:
             if scalar is None:
                 self.value(item)
                 return
-            parts.append(scalar(item))
+            text = scalar(item)
+            parts.append(text)
+            self.left -= len(text) >> WORK_SHIFT
         if frame.index >= len(keys):
             self.pop("}", frame.written)
 

@@ -18,9 +18,11 @@ from holdfast.vm.show import brief
 
 GCD_BITS = 20_000
 """Bits of numbers whose greatest common divisor is computed in one step; ``std/math`` halves larger ones first."""
+BINOMIAL_BITS = 400_000
+"""Bits of a binomial coefficient, about."""
 CUBES = 1 << 50
 """Cube roots below this are tested for being whole."""
-POWER_BITS = 4_096
+POWER_BITS = 3_072
 """Bits of the numbers that ``power_mod`` takes."""
 
 
@@ -149,8 +151,8 @@ def binomial(n: Any, k: Any) -> int:
     part = min(part, total - part)
     if part < 0:
         return 0
-    if part * max(1, total.bit_length()) > limits.INT_BITS:
-        limits.over(f"choosing {brief(k)} out of {brief(n)}", limits.INT_BITS, "the limit is in bits; use logarithms")
+    if part * max(1, total.bit_length()) > BINOMIAL_BITS:
+        limits.over(f"choosing {brief(k)} out of {brief(n)}", BINOMIAL_BITS, "the limit is in bits; use logarithms")
     return math.comb(total, part)
 
 

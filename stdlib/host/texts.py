@@ -19,10 +19,14 @@ from holdfast.vm.objects import fail
 from holdfast.vm.runtime import Runtime
 from holdfast.vm.show import brief
 
-STEP_CHARACTERS = 1_000_000
-"""Characters or bytes that one call takes, where it needs some time for each."""
+STEP_CHARACTERS = 250_000
+"""Characters that one call takes, where it looks at each."""
+ESCAPE_CHARACTERS = 4_000_000
+"""Characters that are escaped in one call."""
 DIGEST_BYTES = 16 * 1024 * 1024
 """Bytes that are hashed in one call."""
+MARKS_MAX = 100
+"""Marks on one letter: CPython sorts them in quadratic time when it normalises."""
 _FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 _HASHES = ("sha256", "sha512", "sha1", "md5", "blake2b")
 
@@ -34,11 +38,12 @@ def functions(runtime: Runtime) -> dict[str, Callable[..., Any]]:
     return {function.__name__: function for function in (*unicode, *encodings)}
 
 
-def _bounded(where: str, value: Any) -> Any:
-    """A Text or Bytes that is not too long for one call."""
-    if len(value) > STEP_CHARACTERS:
-        limits.over(f"{where} of {limits.count(len(value))} characters or bytes", STEP_CHARACTERS, "do it in parts")
-    return value
+def _bounded(where: str, value: Any, limit: int = STEP_CHARACTERS) -> Any:
+    """A Text that is not too long for one call."""
+    text = need_text(where, value)
+    if len(text) > limit:
+        limits.over(f"{where} of {limits.count(len(text))} characters", limit, "do it in parts")
+    return text
 
 
 # --------------------------------------------------------------------------- Unicode
@@ -47,7 +52,7 @@ def _bounded(where: str, value: Any) -> Any:
 @takes(text="")
 def text_width(text: Any) -> int:
     """The columns that a text takes in a terminal."""
-    value: str = _bounded("text.width", need_text("text.width", text))
+    value: str = _bounded("text.width", text)
     if value.isascii():
         return len(value)
     width = 0
@@ -57,10 +62,21 @@ def text_width(text: Any) -> int:
     return width
 
 
+def _few_marks(where: str, value: Any) -> str:
+    """A text that can be normalised in one call."""
+    text: str = _bounded(where, value)
+    run = 0
+    for character in "" if text.isascii() else text:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run > MARKS_MAX:
+            limits.over(f"{where} of a letter with more marks", MARKS_MAX, "this is no text of any language")
+    return text
+
+
 @takes(text="", form="")
 def text_normalize(text: Any, form: Any) -> str:
     """One of the normal forms of Unicode."""
-    value: str = _bounded("text.normalize", need_text("text.normalize", text))
+    value = _few_marks("text.normalize", text)
     if form not in _FORMS:
         fail("ValueError", f"{brief(form)} is no normal form: use {', '.join(_FORMS)}")
     return unicodedata.normalize(form, value)
@@ -69,13 +85,13 @@ def text_normalize(text: Any, form: Any) -> str:
 @takes(text="")
 def text_fold(text: Any) -> str:
     """Folded for comparison."""
-    return _bounded("text.fold", need_text("text.fold", text)).casefold()  # type: ignore[no-any-return]
+    return _bounded("text.fold", text).casefold()  # type: ignore[no-any-return]
 
 
 @takes(text="")
 def text_without_marks(text: Any) -> str:
     """Without combining marks."""
-    apart = unicodedata.normalize("NFD", _bounded("text.without_marks", need_text("text.without_marks", text)))
+    apart = unicodedata.normalize("NFD", _few_marks("text.without_marks", text))
     return unicodedata.normalize("NFC", "".join([c for c in apart if not unicodedata.combining(c)]))
 
 
@@ -94,7 +110,7 @@ def base64_encode(data: Any, url: Any) -> str:
 @takes(text="")
 def base64_decode(text: Any) -> bytes:
     """Bytes from base64 of either alphabet, with or without padding."""
-    value = need_text("encoding.from_base64", text).translate({ord("-"): "+", ord("_"): "/"}).rstrip("=")
+    value = need_text("encoding.from_base64", text).replace("-", "+").replace("_", "/").rstrip("=")
     try:
         return base64.b64decode(value + "=" * (-len(value) % 4), validate=True)
     except (binascii.Error, ValueError):
@@ -116,14 +132,14 @@ def hex_decode(text: Any) -> bytes:
 @takes(text="", safe="")
 def url_encode(text: Any, safe: Any) -> str:
     """Percent encoding."""
-    value = _bounded("encoding.url", need_text("encoding.url", text))
+    value = _bounded("encoding.url", text)
     return urllib.parse.quote(value, safe=need_text("encoding.url", safe))
 
 
 @takes(text="", plus="")
 def url_decode(text: Any, plus: Any) -> str:
     """Percent decoding; the bytes must be UTF-8."""
-    value = _bounded("encoding.from_url", need_text("encoding.from_url", text))
+    value = _bounded("encoding.from_url", text)
     try:
         return urllib.parse.unquote(value.replace("+", " ") if plus is True else value, errors="strict")
     except UnicodeDecodeError:
@@ -134,9 +150,7 @@ def url_decode(text: Any, plus: Any) -> str:
 @takes(text="")
 def html_escape(text: Any) -> str:
     """With the characters that have a meaning in HTML replaced."""
-    value: str = need_text("encoding.html", text)
-    limits.check_text(len(value) + 5 * sum(map(value.count, "&<>\"'")))
-    return html.escape(value)
+    return html.escape(_bounded("encoding.html", text, ESCAPE_CHARACTERS))
 
 
 @takes(data="", kind="")

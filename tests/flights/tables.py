@@ -15,8 +15,10 @@ HEADS = {
     "airlines": "carrier name",
     "airports": "faa name lat lon alt tz dst tzone",
     "planes": "tailnum year type manufacturer model engines seats speed engine",
-    "weather": "origin year month day hour temp dewp humid wind_dir wind_speed wind_gust precip pressure visib time_hour",
-    "flights": "year month day dep_time sched_dep_time dep_delay arr_time sched_arr_time arr_delay carrier flight tailnum "
+    "weather": "origin year month day hour temp dewp humid wind_dir wind_speed wind_gust precip pressure visib "
+    "time_hour",
+    "flights": "year month day dep_time sched_dep_time dep_delay arr_time sched_arr_time arr_delay carrier "
+    "flight tailnum "
     "origin dest air_time distance hour minute time_hour",
 }
 

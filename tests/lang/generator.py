@@ -64,7 +64,7 @@ class Generator:
         self.functions: list[Fn] = []
         self.classes: list[Cls] = []
         self.place = Place()
-        self.hostile = self.r.choice((0.0, 0.02, 0.05, 0.15))
+        self.hostile = self.r.choice((0.0, 0.01, 0.03, 0.1))
         """How often an operand is of any kind at all."""
 
     # ------------------------------------------------------------------ small helpers
@@ -125,7 +125,7 @@ class Generator:
             case "object":
                 return f"{r.choice(self.classes).name}({self.fields_given(0)})" if self.classes else "nil"
             case "function":
-                return r.choice([f.name for f in self.functions]) if self.functions else "fn() => 1"
+                return r.choice([f.name for f in self.functions]) if self.functions else "(fn() => 1)"
         return "nil"
 
     def general(self, kind: str, depth: int) -> str:
@@ -133,7 +133,8 @@ class Generator:
         r = self.r
         form = r.randrange(12)
         if form == 0:
-            return f"(if {self.expr('bool', depth - 1)} {{ {self.expr(kind, depth - 1)} }} else {{ {self.expr(kind, depth - 1)} }})"
+            test, then, other = (self.expr(k, depth - 1) for k in ("bool", kind, kind))
+            return f"(if {test} {{ {then} }} else {{ {other} }})"
         if form == 1:
             return f"({self.expr(kind, depth - 1)} ?? {self.expr(kind, depth - 1)})"
         if form == 2:
@@ -141,8 +142,12 @@ class Generator:
         if form == 3:
             return self.match(kind, depth - 1)
         if form == 4:
+            if self.chance(0.8):
+                return f"[{self.expr(kind, depth - 1)}, 2, 3][{r.choice(('0', '-1', '0', 'true'))}]"
             return f"{self.expr('list', depth - 1)}[{self.expr('int', depth - 1)}]"
         if form == 5:
+            if self.chance(0.8):
+                return f"{self.expr('map', depth - 1)}.get({r.choice(('k1', 'k2', '1')).join(chr(34) * 2)})"
             return f"{self.expr('map', depth - 1)}.{r.choice(('k1', 'k2'))}"
         if form == 6:
             head = r.choice(("nil", self.expr("map", depth - 1), self.expr("object", depth - 1)))
@@ -183,7 +188,8 @@ class Generator:
         """A field or method of an object."""
         cls = self.r.choice(self.classes)
         objects = self.variables("object")
-        obj = self.r.choice(objects).name if objects and self.chance(0.8) else f"{cls.name}({self.fields_given(depth - 1)})"
+        made = f"{cls.name}({self.fields_given(depth - 1)})"
+        obj = self.r.choice(objects).name if objects and self.chance(0.8) else made
         if cls.methods and self.chance(0.5):
             return f"{obj}.{self.call(self.r.choice(cls.methods), depth)}"
         return f"{obj}.{self.r.choice(list(cls.fields) or ['f1'])}"
@@ -241,11 +247,11 @@ class Generator:
     def x_text(self, depth: int) -> str:
         form = self.r.randrange(6)
         if form == 0:
-            return f'"<{{{self.expr("int", depth)}}}|{{{self.expr("text", depth)}}}>"'.replace("<", "(").replace(">", ")").replace("|", ",")
+            return '"(' + f"{{{self.expr('int', depth)}}},{{{self.expr('text', depth)}}}" + ')"'
         if form == 1:
             return f"({self.expr('text', depth)} * {self.r.choice(('2', '3', '0'))})"
         if form == 2:
-            return f"{self.expr('text', depth)}[{self.r.choice(('0', '-1', '0..2', '1..=5'))}]"
+            return f"{self.expr('text', depth)}[{self.r.choice(('0', '-1', '0..2', '1..=5', '0..2', '-2..9'))}]"
         if form == 3:
             return f"{self.expr('text', depth)}.upper()"
         if form == 4:
@@ -293,7 +299,8 @@ class Generator:
     def x_map(self, depth: int) -> str:
         entries = []
         for _ in range(self.r.randint(0, 3)):
-            key = self.r.choice(("k1", "k2", '"k3"', "1", f"({self.expr('int', depth)})", f"({self.expr('text', depth)})"))
+            number, text = self.expr("int", depth), self.expr("text", depth)
+            key = self.r.choice(("k1", "k2", '"k3"', "1", f"({number})", f"({text})"))
             entries.append(f"{key}: {self.expr('any', depth)}")
         return "({" + ", ".join(entries) + "})"
 
@@ -329,22 +336,28 @@ class Generator:
 
     def statement(self, indent: str) -> str:
         """One statement with its line end."""
-        simple = ["let", "let", "var", "assign", "assign", "compound", "element", "field", "print", "call", "push", "nilassign"]
+        simple = "let let var assign assign compound element field print show show call push nilassign".split()
         compound = ["if", "for", "while", "try", "atomic", "match", "function", "pairs"] if self.place.depth < 4 else []
         jumps = []
         if self.place.depth and self.chance(0.35):
             jumps = ["throw"] + ["return"] * self.place.function + ["break", "continue"] * bool(self.place.loops)
         form = self.r.choice(simple * 2 + compound * 2 + jumps * 2)
-        return indent + getattr(self, "s_" + form)(indent) + "\n"
+        names = form in ("let", "var", "function", "while")  # a try around these would hide what they declare
+        if names or jumps or not self.chance(0.6 if self.place.depth < 2 else 0.2):
+            return indent + getattr(self, "s_" + form)(indent) + "\n"
+        self.place.scopes.append([])
+        inner = getattr(self, "s_" + form)(indent + "  ")
+        self.place.scopes.pop()
+        return f'{indent}try {{\n{indent}  {inner}\n{indent}}} catch e {{ print("caught", {ERROR_SHOWN}) }}\n'
 
     def s_let(self, indent: str) -> str:
         kind = self.r.choice((*KINDS, "object", "function"))
-        value = self.expr(kind, 3)
+        value = self.expr(kind, 3 if self.place.depth and self.chance(0.5) else 1)
         return f"let {self.declare(kind, False)} = {value}"
 
     def s_var(self, indent: str) -> str:
         kind = self.r.choice((*KINDS, "int", "text"))
-        value = self.expr(kind, 2)
+        value = self.expr(kind, 1)
         return f"var {self.declare(kind, True)} = {value}"
 
     def s_assign(self, indent: str) -> str:
@@ -388,6 +401,10 @@ class Generator:
         op = self.r.choice(("=", "=", "+=", "??="))
         return f"{self.r.choice(objects)}.{self.r.choice(fields)} {op} {self.expr('any' if op != '+=' else 'int', 2)}"
 
+    def s_show(self, indent: str) -> str:
+        known = self.variables()
+        return f"print({', '.join(self.r.choice(known).name for _ in range(3)) if known else 'root'})"
+
     def s_print(self, indent: str) -> str:
         return f"print({', '.join(self.expr('any', 2) for _ in range(self.r.randint(1, 3)))})"
 
@@ -402,7 +419,8 @@ class Generator:
     def s_push(self, indent: str) -> str:
         known = self.variables("list")
         target = self.r.choice(known).name if known else "root.k2"
-        return self.r.choice((f"{target}.push({self.expr('any', 1)})", f"{target}.push({self.expr('int', 2)})", f"{target}.pop()"))
+        pushed, number = self.expr("any", 1), self.expr("int", 2)
+        return self.r.choice((f"{target}.push({pushed})", f"{target}.push({number})", f"{target}.pop()"))
 
     def s_if(self, indent: str) -> str:
         text = f"if {self.expr('bool', 2)} {self.block(self.size(), indent)}"
@@ -437,13 +455,15 @@ class Generator:
         self.place.loops += 1
         body = self.block(self.size(), indent)
         self.place.loops -= 1
-        return f"var {counter} = 0\n{indent}while {condition} {{\n{indent}  {counter} += 1\n{body.removeprefix('{').lstrip(chr(10))}"
+        rest = body.removeprefix("{").lstrip(chr(10))
+        return f"var {counter} = 0\n{indent}while {condition} {{\n{indent}  {counter} += 1\n{rest}"
 
     def s_try(self, indent: str) -> str:
         text = f"try {self.block(self.size(), indent)}"
         catches = self.r.choice((0, 1, 1, 1, 2))
         if catches == 2 or self.chance(0.2):
-            text += f" catch e is {self.r.choice(('TypeError', 'KeyError', 'IndexError', 'Error'))} " + self.handler(indent)
+            caught = self.r.choice(("TypeError", "KeyError", "IndexError", "Error"))
+            text += f" catch e is {caught} " + self.handler(indent)
         if catches:
             text += " catch e " + self.handler(indent)
         if not catches or self.chance(0.4):
@@ -541,7 +561,8 @@ class Generator:
             if old is not None:
                 if f"fn {old.name}(" in text:
                     continue
-                body = body.replace("{\n", f"{{\n    print(super.{old.name}({', '.join(['1'] * len(old.parameters))}))\n", 1)
+                ones = ", ".join(["1"] * len(old.parameters))
+                body = body.replace("{\n", f"{{\n    print(super.{old.name}({ones}))\n", 1)
             cls.methods = [m for m in cls.methods if m.name != f.name] + [f]
             text += body
         if self.chance(0.15):

@@ -844,7 +844,7 @@ class Interpreter:
         return self.expr(e, env), False
 
     def slice(self, obj: Any, low: Any, high: Any, closed: bool) -> Any:
-        """``obj[low..high]``: the order in which errors are found is the machine's business, so odd ones are skipped."""
+        """``obj[low..high]``: the order in which errors are found is the machine's business: odd ones are skipped."""
         if type(low) not in (int, bool) or type(high) not in (int, bool):
             return fail("TypeError")
         if type(obj) is RMap:

@@ -115,7 +115,8 @@ BOMBS: dict[str, tuple[str, str]] = {
     "doubling_int": ("var x = 2 ** 999_990\nfor i in 0..100 { x = x + x }\nx ** 2", "LimitError"),
     "interpolation": ('var s = "ab"\nwhile true { s = "{s}{s}{s}" }', "LimitError"),
     "interpolation_caught": (
-        'fn f() {\n  var s = "ab"\n  var n = 0\n  while n < 40 {\n    n += 1\n    try { s = "{s}{s}" } catch e { }\n  }\n'
+        'fn f() {\n  var s = "ab"\n  var n = 0\n  while n < 40 {\n    n += 1\n    try { s = "{s}{s}" } '
+        "catch e { }\n  }\n"
         "  return len(s)\n}\nprint(f())",
         "67108864",
     ),
@@ -168,7 +169,8 @@ BOMBS: dict[str, tuple[str, str]] = {
         "1",
     ),
     "deep_errors": (
-        'var e = nil\nfor i in 0..30_000 {\n  let n = Error("x")\n  n.cause = e\n  e = n\n}\nprint(len("{e}") > 0)\nthrow e',
+        'var e = nil\nfor i in 0..30_000 {\n  let n = Error("x")\n  n.cause = e\n  e = '
+        'n\n}\nprint(len("{e}") > 0)\nthrow e',
         "true\nError x",
     ),
     "wide_print": ("let x = List(0..1_000_000)\nprint(len(Text([x, x, x, x])) < 1_000_000)", "true"),
@@ -206,18 +208,21 @@ BOMBS: dict[str, tuple[str, str]] = {
     ),
     "same_hash_set": ("Set((0..100_000).map(fn(i) => i * (2 ** 61 - 1)))", "LimitError"),
     "in_a_list_of_huge_texts": (
-        'let a = "a" * 30_000_000 + "b"\nlet xs = []\nlet t = "a" * 30_000_000 + "c"\nfor i in 0..100_000 { xs.push(a) }\n'
+        'let a = "a" * 30_000_000 + "b"\nlet xs = []\nlet t = "a" * 30_000_000 + "c"\nfor i in '
+        "0..100_000 { xs.push(a) }\n"
         "print(t in xs)",
         "false",
     ),
     "in_a_list_of_huge_texts_of_unknown_kind": (
         "fn has(x, xs) => x in xs\nprint(has(1, {1: 2}))\n"
-        'let a = "a" * 30_000_000 + "b"\nlet xs = []\nlet t = "a" * 30_000_000 + "c"\nfor i in 0..100_000 { xs.push(a) }\n'
+        'let a = "a" * 30_000_000 + "b"\nlet xs = []\nlet t = "a" * 30_000_000 + "c"\nfor i in '
+        "0..100_000 { xs.push(a) }\n"
         "print(has(t, xs))",
         "true\nfalse",
     ),
     "text_find": (
-        'let s = "a" * 30_000_000\nprint(("a" * 10_000_000 + "b") in s, s.index("a" * 1_000_000 + "b" + "a" * 1_000_000))',
+        'let s = "a" * 30_000_000\nprint(("a" * 10_000_000 + "b") in s, s.index("a" * 1_000_000 + "b" + '
+        '"a" * 1_000_000))',
         "false nil",
     ),
     "pad": ('print("a".pad_start(10 ** 10))', ""),
@@ -225,7 +230,8 @@ BOMBS: dict[str, tuple[str, str]] = {
     "endless_print": ('let s = "x" * 1000\nfor i in 0..20_000 { print(s) }', "xxx"),
     "endless_print_in_atomic": ('let s = "x" * 1_000_000\natomic {\n  while true { print(s) }\n}', ""),
     "many_threads": (
-        "fn f() => 1\nlet ts = []\nfor i in 0..20_000 { ts.push(spawn f()) }\nvar n = 0\nfor t in ts { n += t.join() }\nprint(n)",
+        "fn f() => 1\nlet ts = []\nfor i in 0..20_000 { ts.push(spawn f()) }\nvar n = 0\nfor t in ts { "
+        "n += t.join() }\nprint(n)",
         "20000",
     ),
     "round_digits": ("print(round(1.5, 10 ** 9))", ""),

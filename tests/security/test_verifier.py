@@ -136,7 +136,8 @@ def test_instruction_numbers() -> None:
 # --------------------------------------------------------------------------- trees and code objects
 
 EVIL_TREES = [
-    "import os", "from os import path", "def f(): yield 1", "def f():\n global x", "def f(): nonlocal x", "class C: pass",
+    "import os", "from os import path", "def f(): yield 1", "def f():\n global x", "def f(): nonlocal x",
+    "class C: pass",
     "async def f(): pass", "f'{x}'", "lambda: 1", "[t1 for t1 in t2]", "(t1 for t1 in t2)", "{t1: 1 for t1 in t2}",
     "with t1: pass", "del t1", "assert t1", "match t1:\n case 1: pass", "match t1:\n case object(): pass", "t1 := 1",
     "(t1 := 1)", "t1[1:2]", "t1 += 1", "t1: int = 1", "f(*t1)", "f(**t1)", "t1 @ t2", "t1 ** t2", "t1 << t2", "~t1",

@@ -47,7 +47,7 @@ class Victim:
 
 
 @pytest.fixture(scope="module")
-def victim -> Any:
+def victim() -> Any:
     """One for all tests of a process."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         yield Victim(Path(folder))
