@@ -262,7 +262,7 @@ class ExprLowerer:
         """``x is A``."""
         operand = self.expr(node.operand)
         assert node.type_name.variable is not None
-        value = self.emit("isinst", self.temp(), (operand,), node.type_name.variable.py, node.span)
+        value = self.emit("isinst", self.temp(), (self.fetched(operand),), node.type_name.variable.py, node.span)
         return self.emit("not", self.temp(), (value,)) if node.negated else value
 
     def range(self, node: t.RangeExpr) -> ir.Operand:

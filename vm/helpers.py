@@ -58,7 +58,7 @@ class Helpers:
         }  # fmt: skip
         names.update(ops.operators(self.runtime))
         names["_text"] = text_of
-        names["_repeat"] = repeat
+        names["_repeat"] = self.repeat
         names["_required"] = required
         return names
 
@@ -122,6 +122,14 @@ class Helpers:
         for key in parts[::2]:
             ops.check_key(key)
         return self.runtime.new_map(dict(zip(parts[::2], parts[1::2], strict=True)))
+
+    def repeat(self, items: list[Any], count: Any) -> list[Any]:
+        """The items of ``[…] * count``."""
+        if type(count) is not int and type(count) is not bool:
+            ops.mul(self.runtime.new_list(items), count)  # throws: its words are used everywhere
+        limits.check_items("List", len(items) * max(0, count))
+        made: list[Any] = items * count
+        return made
 
     # ------------------------------------------------------------------ calls
 
@@ -259,17 +267,6 @@ def required(value: Any, cls: str, name: str) -> None:
     """Throw unless a constructor's parameter was given."""
     if value is UNSET:
         fail("TypeError", f"{cls} needs '{name}'")
-
-
-def repeat(items: list[Any], count: Any) -> list[Any]:
-    """The items of ``[…] * count``."""
-    if type(count) is not int:
-        if type(count) is not bool:
-            fail("TypeError", f"a List is repeated by an Int, not by {a(count)}")
-        count = int(count)
-    limits.check_items("List", len(items) * max(0, count))
-    made: list[Any] = items * count
-    return made
 
 
 def inrange(value: Any, low: int, high: int, closed: bool) -> bool:

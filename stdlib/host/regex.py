@@ -19,8 +19,8 @@ from holdfast.vm.objects import fail
 from holdfast.vm.runtime import Runtime
 from holdfast.vm.show import brief
 
-VERSION = 1_000_001
-"""Of what a saved search means; raised whenever patterns become other programs.  Larger than any place in a Text."""
+VERSION = 1
+"""Of what a saved search means; raised whenever patterns become other programs."""
 MACHINES_MAX = 16
 """Compiled patterns that a world keeps."""
 MATCH_WORK = 60

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.lang import lexer, lexer_core, parser
 from holdfast.lang.diagnostics import CODES
 from holdfast.lang.format import format_source
 from holdfast.repl.exits import TABLE
+from holdfast.vm import limits, threads
 from tests.docs.pages import PAGES, TOP, Block, PageRun, has_command_line, read_page
 
 NO_COMMAND_LINE = "the command line does not exist yet"
@@ -94,6 +96,18 @@ def test_constants_are_current() -> None:
         if found != float(value):
             wrong.append(f"{package}/{module}.py: {name} is {found}, not {value}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_limits_are_current() -> None:
+    """The limits in the language's page are those of the machine and the compiler."""
+    table = (TOP / "docs" / "language.md").read_text("utf-8").partition("## Limits")[2].partition("## Grammar")[0]
+    shown = [re.sub(r"[^\d]", "", number) for number in re.findall(r"[\d,]*\d", table.partition("|---|---|")[2])]
+    values = (
+        limits.INT_BITS, limits.TEXT_LENGTH, limits.LIST_LENGTH, limits.BULK_ITEMS, limits.BULK_OBJECTS,
+        limits.CALL_DEPTH, threads.ATOMIC_S, lexer.SOURCE_BYTES_MAX, lexer.TOKENS_MAX,
+        lexer_core.BRACKET_DEPTH_MAX, lexer.COMMENT_DEPTH_MAX, parser.MAX_DEPTH,
+    )  # fmt: skip
+    assert shown == [f"{value:g}" if value < 10 else str(value) for value in values]
 
 
 def test_named_files_exist() -> None:

@@ -138,6 +138,10 @@ class Env:
 
 NUMBERS = (bool, int, float)
 UNSET = object()
+KNOWN_METHODS = frozenset(
+    "push pop contains reversed map filter reduce get has keys values remove add upper split".split()
+)
+"""Methods that one kind has here, and other kinds may have in the machine."""
 
 
 def fail(kind: str) -> Any:
@@ -900,6 +904,8 @@ class Interpreter:
             if named or not least <= len(args) <= most:
                 return fail("TypeError")
             return method(obj, *args)
+        if kind and name in KNOWN_METHODS:
+            raise Skip("method")
         if type(obj) is RMap and key_of(name) in obj.entries:
             return self.apply(obj.entries[name][1], args, named)
         return fail("TypeError" if obj is None else "NameError")
@@ -960,6 +966,7 @@ class Interpreter:
                 fail("TypeError")
         else:
             given = {}
+            self.bind(init[0].parameters, args, named, Env(self.file_env))
         for name, default in cls.fields.items():
             if name in given:
                 made.fields[name] = given[name]

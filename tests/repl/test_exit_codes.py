@@ -143,7 +143,7 @@ def test_world_of_a_later_version(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["CURRENT", "MANIFEST", ".log"])
 def test_world_is_damaged(tmp_path: Path, name: str) -> None:
-    """4: a damaged file is told; where nothing but the log's tail is cut, the world opens as of an earlier checkpoint."""
+    """4: a damaged file is told; where only the log's tail is cut, the world opens as of an earlier checkpoint."""
     write(tmp_path, "a.hold", 'root.n = (root.get("n") ?? 0) + 1\nprint(root.n)\n')
     for _ in range(3):
         assert holdfast(tmp_path, "run", "a.hold").code == exits.OK

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.repl.terminal import CTRL_C, CTRL_D, DEADLINE_S, ENTER, READY, TAB, UP, Terminal, command
+from tests.repl.terminal import CTRL_C, CTRL_D, DEADLINE_S, ENTER, READY, TAB, UP, Terminal, command, wait_until_busy
 
 LOOP = 'print("going " + "on"); while true { }'
 
@@ -149,8 +149,9 @@ def test_ctrl_c_ends_a_statement(terminal: Terminal) -> None:
 def test_ctrl_c_undoes_an_atomic_block(terminal: Terminal) -> None:
     """An atomic block that is interrupted never happened."""
     terminal.answer("var n = 0")
-    terminal.enter('print("going " + "on"); sleep(0.001); atomic { n = 5; while true { } }')
+    terminal.enter('print("going " + "on"); sleep(0.3); atomic { n = 5; while true { } }')
     terminal.expect("\ngoing on")
+    wait_until_busy(terminal.process)
     terminal.type(CTRL_C)
     terminal.expect("interrupted")
     terminal.prompt()

@@ -5,12 +5,11 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 from random import Random
-from time import monotonic
 
 import pytest
 
 from tests.repl.commandline import Running, holdfast
-from tests.repl.terminal import CTRL_C, DEADLINE_S, Terminal, command
+from tests.repl.terminal import CTRL_C, Terminal, command, wait_until_busy
 
 BUSY = {
     "loop": "while true { root.n += 1 }",
@@ -25,14 +24,6 @@ BUSY = {
 }
 
 
-def wait_until_busy(running: Running) -> None:
-    """Wait until the process computes: it is past its sleep then.  Only the kernel can tell, nothing leaves an atomic."""
-    ticks = lambda: sum(map(int, Path(f"/proc/{running.process.pid}/stat").read_text().split(")")[1].split()[11:13]))  # noqa: E731
-    start, deadline = ticks(), monotonic() + DEADLINE_S
-    while ticks() < start + 10:
-        assert running.process.poll() is None and monotonic() < deadline
-
-
 @pytest.mark.parametrize("name", BUSY)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_program_is_ended(tmp_path: Path, name: str, number: int, code: int) -> None:
@@ -41,7 +32,7 @@ def test_a_program_is_ended(tmp_path: Path, name: str, number: int, code: int) -
     with Running(tmp_path, "run", "a.hold") as running:
         assert running.line() == "going"
         if name not in ("sleep", "join", "printing"):
-            wait_until_busy(running)
+            wait_until_busy(running.process)
         running.send(number)
         done = running.end()
     assert done.code == code, done
