@@ -82,9 +82,11 @@ class _Graph:
         self.marks = bytearray()
         self.refs: list[int] = []
         self.codec = bare_codec(self._refer)
+        self.number = self.serial = 0
+        self.roots: dict[str, int] = {}
         record = view.get(COMMIT_KEY)
-        if record is None:
-            raise WorldDamaged("the world has no checkpoint at all")
+        if record is None:  # killed before its first checkpoint: an empty world
+            return
         try:
             self.number, self.serial, *flat = self.codec.unpack(COMMIT_KEY, record)
             self.roots = {name: ref._i for name, ref in pairs(flat)}
@@ -172,7 +174,7 @@ class _Graph:
                 elif not self.marks[place]:
                     self.marks[place] = 1
                     grey.append(place)
-        if ROOT not in self.roots:
+        if ROOT not in self.roots and self.number:
             report.add("the commit record", "it names no root object")
         return grey
 

@@ -209,7 +209,7 @@ def test_record_is_damaged(tmp_path: Path) -> None:
     write(tmp_path, "b.hold", "print(root.p.x)")
     assert holdfast(tmp_path, "run", "a.hold").code == exits.OK
     store = Rdict(str(tmp_path / ".holdfast"), Options(raw_mode=True))
-    (key,) = [key for key in store if key[:1] == b"O" and int.from_bytes(key[1:], "big") >> 40 >= 256]
+    (key,) = [key for key in list(store.keys()) if key[:1] == b"O" and int.from_bytes(key[1:], "big") >> 40 >= 256]
     record = store[key]
     store[key] = record[:-1] + bytes([record[-1] ^ 1])
     store.close()

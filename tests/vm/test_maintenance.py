@@ -51,6 +51,19 @@ def test_check_finds_nothing_wrong(world: World) -> None:
     assert report.problems == []
 
 
+def test_a_world_without_a_checkpoint(tmp_path: Path) -> None:
+    """A world that was killed before its first checkpoint is empty, and all right."""
+    world = World(tmp_path / "w")
+    for reports in (
+        maintenance.check(world.store),
+        maintenance.collect(world.heap),
+        maintenance.statistics(world.store),
+    ):
+        report = last(reports)
+        assert (report.objects, report.problems) == (0, [])
+    world.close()
+
+
 def test_progress_is_told(world: World) -> None:
     """Phases report what is done and how much there is."""
     seen: list[tuple[str, int, int]] = []
