@@ -109,7 +109,7 @@ def constructor(
         name,
         index,
         parameters,
-        [],
+        list(init.captures) if init is not None else [],
         build.nodes,
         len(nodes) + 1,
         {before + n: span for n, span in init.spans.items()} if init is not None else {},

@@ -96,7 +96,7 @@ class ExprLowerer:
         return dst or ""
 
     def fetched(self, value: ir.Operand) -> ir.Operand:
-        """A local with the value: Python warns of literals that are called or compared by identity."""
+        """A local with the value: Python folds constants, and warns of those that are called or tested by identity."""
         return self.emit("move", self.temp(), (value,)) if isinstance(value, ir.Const) else value
 
     def move(self, dst: str, value: ir.Operand) -> None:
@@ -201,7 +201,7 @@ class ExprLowerer:
             return ir.Const(-operand.value)
         if node.op == "not":
             return self.emit("not", self.temp(), (self.fetched(operand),), span=node.span)
-        return self.emit("neg", self.temp(), (operand,), span=node.span)
+        return self.emit("neg", self.temp(), (self.fetched(operand),), span=node.span)
 
     def binary(self, node: t.Binary) -> ir.Operand:
         """A left-deep chain is lowered in a loop, as it may be long."""
@@ -328,6 +328,8 @@ class ExprLowerer:
             return self.emit("slice", self.temp(), (value, *bounds), node.index.closed, node.span)
         index = self.expr(node.index)
         (value,) = self.protect((value,), position)
+        if isinstance(index, ir.Const):
+            value = self.fetched(value)
         return self.emit("index", self.temp(), (value, index), span=node.span)
 
     def arguments(self, nodes: list[t.Argument]) -> tuple[list[ir.Operand], tuple[int, tuple[str, ...]]]:

@@ -426,7 +426,7 @@ class Bodies:
         self.function(function, f"{class_def.name}.{member.name}")
         assert function.info is not None
         function.info.class_name = class_def.name
-        if function.info.captures:
+        if function.info.captures and r.mode != "session":  # a session's variables are in the world, as instances are
             name = next(iter(function.info.captures)).name
             r.error(
                 "E0109",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import shutil
 import sys
 from collections.abc import Coroutine
@@ -73,6 +74,8 @@ class Shell:
         """Entries from a pipe or file, without a prompt."""
         server = asyncio.create_task(self.session.serve())
         text = ""
+        if isinstance(sys.stdin, io.TextIOWrapper):  # in the C locale Python would let through what is no UTF-8
+            sys.stdin.reconfigure(encoding="utf-8", errors="strict")
         try:
             for line in sys.stdin:
                 text += line

@@ -176,7 +176,7 @@ def test_one_flight(tmp_path: Path) -> None:
         "  left at 5:25, 5 minutes early",
         "  arrived at 12:05, 25 minutes early",
         "  plane: N103HA, BOEING 172, built not known, 377 seats",
-        "  weather: not known °F, wind 8.05546 mph, visibility 10.0 miles",
+        "  weather: not known °F, wind 8.1 mph, visibility 10.0 miles",
     ]
     assert "  cancelled\n  plane: not known, of which nothing else is known" in run(tmp_path, "cold.hold", "2")
     assert "of which nothing else is known" in run(tmp_path, "cold.hold", "5")

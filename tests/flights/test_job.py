@@ -134,7 +134,7 @@ def test_job(tmp_path: Path) -> None:
         assert "\x1b" not in done.stdout
         assert done.stdout.count("\n===") == 3
         assert "\nBusiest routes\n" in done.stdout
-        assert "\nflight 1,000 of 2,000\n" in done.stdout
+        assert "\nflight 1,142 of 2,000\n" in done.stdout
         found = re.search(r"^(\d+) objects were loaded; (\d+) others are known by their ids alone$", done.stdout, re.M)
         assert found is not None
         assert int(found[1]) < 15

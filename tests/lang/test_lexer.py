@@ -424,11 +424,11 @@ def test_pieces_for_colouring(text: str) -> None:
     for piece in tokens(text):
         gap = text[position : piece.start]
         assert piece.start >= position
-        assert not gap.strip().strip(";\ufeff \t\r\n"), (gap, text)
+        assert not "".join(gap.split()).strip(";\ufeff"), (gap, text)
         assert piece.text == text[piece.start : piece.end]
         assert style(piece.kind) in STYLES
         position = piece.end
-    assert not text[position:].strip(";\ufeff").strip()
+    assert not "".join(text[position:].split()).strip(";\ufeff")
 
 
 def test_pieces() -> None:
