@@ -347,8 +347,8 @@ CONTEXTS: dict[str, tuple[str, Expect]] = {
     ),
     "captured": ("let f = fn() => fn() => EXPR\nreturn f()()", ends()),
     "atomic": (
-        "let m = {n: 0}\nvar k = 0\nvar r = nil\ntry {\n  atomic {\n    m.n += 1\n    k += 1\n    r = EXPR\n    m.n += 1\n"
-        "    k += 1\n"
+        "let m = {n: 0}\nvar k = 0\nvar r = nil\ntry {\n  atomic {\n"
+        "    m.n += 1\n    k += 1\n    r = EXPR\n    m.n += 1\n    k += 1\n"
         '  }\n} finally { say("{m.n}{k}") }\nreturn r',
         lambda out, bad: ["00", f"!{out}"] if bad else ["22", f"={out}"],
     ),
