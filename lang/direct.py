@@ -148,7 +148,9 @@ class Direct(Emitter):
             return text if not pending else None
         if not pending:
             return self.atom(result)
-        return pending[0].text if len(pending) == 1 and pending[0].temp == result else None
+        if len(pending) != 1 or pending[0].temp != result or pending[0].products:
+            return None
+        return pending[0].text
 
     def logic(self, node: ir.Logic) -> None:
         """Python's own operator when the left side is a Bool and the right one an expression; else an ``if``.

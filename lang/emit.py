@@ -96,8 +96,12 @@ class Emitter(EffectEmitter):
     def method_call(self, op: ir.Op, method: str, positional: int, names: tuple[str, ...]) -> None:
         """``o.m(…)``: an attribute where the object has one; bare kinds are tested for where the name is theirs."""
         kind = self.kind(op.n, 0)
-        if method == "push" and positional == 1 and not names and self.speculative(op.n):
-            self.push(op)
+        if kind == "text" and not self.tested and method in self.methods.text:
+            texts, first = self.take(op.args, op.n, frozenset((0,)))
+            self.flush()
+            self.text_method(op, method, positional, names, texts, first)
+            return
+        if self.speculative(op.n) and not names and self.inlined(op, method, positional):
             return
         raw_only = method in self.methods.raw and method not in self.methods.boxed
         tested = not self.speculative(op.n) or (raw_only and kind not in ("list", "map", "obj"))
@@ -111,15 +115,13 @@ class Emitter(EffectEmitter):
             self.result(op, f"{texts[0]}.m_{method}({args})", first)
             return
         with_self = ", ".join(filter(None, [texts[0], args]))
-        dst = f"{op.dst} = " if op.dst is not None else ""
-        if raw_only and method in self.methods.text and kind in (ANY, "text") and op.n not in self.hopeless:
-            text_call = f"{self.names.name('M:Text.' + method)}({with_self})"
-            if method in TEXT_INLINE and positional == 1 and not names and self.kind(op.n, 1) == "text":
-                text_call = f"{texts[0]}.{TEXT_INLINE[method]}({args})"
-            if kind == "text":
-                self.result(op, text_call, first)
-                return
-            self.line(f"if type({texts[0]}) is str: {dst}{text_call}", first)
+        if method in self.methods.text and kind == ANY and op.n not in self.hopeless:
+            self.line(f"if type({texts[0]}) is str:", first)
+            self.depth += 1
+            returned, self.returned = self.returned, None
+            self.text_method(op, method, positional, names, texts, first)
+            self.returned = returned
+            self.depth -= 1
             self.line("else:", first)
             self.depth += 1
             self.method_call_tested(op, texts[0], method, args, with_self, first)
@@ -129,6 +131,32 @@ class Emitter(EffectEmitter):
         if op.dst is not None:
             self.current.discard(op.dst)
         self.current.clear()
+
+    def text_method(
+        self, op: ir.Op, method: str, positional: int, names: tuple[str, ...], texts: list[str], first: int
+    ) -> None:
+        """A method of what is known to be a Text."""
+        if method in TEXT_INLINE and positional == 1 and not names and self.kind(op.n, 1) == "text":
+            self.result(op, f"{texts[0]}.{TEXT_INLINE[method]}({texts[1]})", first)
+            return
+        args = ", ".join(filter(None, [texts[0], arguments(texts[1:], positional, names)]))
+        self.result(op, f"{self.names.name('M:Text.' + method)}({args})", first)
+
+    def inlined(self, op: ir.Op, method: str, positional: int) -> bool:
+        """Methods of List and Map that are one operation on the raw container; anything else deoptimises."""
+        if method == "push" and positional == 1:
+            self.push(op)
+        elif method == "get" and positional == 2 and op.dst is not None:
+            self.simple(op, "{0}.g.get({1}, {2})")
+        elif method == "pop" and positional == 0:
+            texts, first = self.take(op.args, op.n, frozenset((0,)))
+            self.flush()
+            self.barrier(texts[0], first)
+            text = f"{texts[0]}.l.pop()"
+            self.line(text, first) if op.dst is None else self.assign(op.dst, text, first)
+        else:
+            return False
+        return True
 
     def method_call_tested(self, op: ir.Op, obj: str, method: str, args: str, with_self: str, first: int) -> None:
         """A call that looks at the receiver first."""

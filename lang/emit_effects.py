@@ -8,6 +8,9 @@ from holdfast.lang.emit_values import ValueEmitter
 from holdfast.lang.infer import ANY
 from holdfast.lang.lines import literal
 
+REPEAT_INLINE_MAX = 1 << 16
+"""Items that a List literal is repeated to without a test of its own."""
+
 
 class EffectEmitter(ValueEmitter):
     """Stores, new objects, jumps out by throwing."""
@@ -41,15 +44,19 @@ class EffectEmitter(ValueEmitter):
     def op_setindex(self, op: ir.Op) -> None:
         """Barrier and store; a bad key raises before anything is changed.  NaN, which is unequal to itself, is one."""
         perhaps_nan = self.kind(op.n, 1) in (ANY, "num", "float")
-        texts, first = self.take(op.args, op.n, frozenset((0, 1) if perhaps_nan else (0,)))
+        at_first = not self.tested and op.n not in self.failed
+        test_nan = perhaps_nan and not at_first
+        texts, first = self.take(op.args, op.n, frozenset((0, 1) if test_nan else (0,)))
         self.flush()
-        if not self.speculative(op.n):
+        if self.tested or op.n in self.hopeless:
             self.line(f"o_setindex({', '.join(texts)})", first)
             return
         self.barrier(texts[0], first)
-        if perhaps_nan:
+        # The first guess is a List where the index tells nothing: it needs no test for NaN.
+        slot = "l" if perhaps_nan and at_first else "e"
+        if test_nan:
             self.line(f"if {texts[1]} != {texts[1]}: o_setindex({', '.join(texts)})", first)
-        self.line(f"{texts[0]}.e[{texts[1]}] = {texts[2]}", first)
+        self.line(f"{texts[0]}.{slot}[{texts[1]}] = {texts[2]}", first)
 
     def op_setbox(self, op: ir.Op) -> None:
         """A captured variable."""
@@ -209,5 +216,9 @@ class EffectEmitter(ValueEmitter):
         texts, first = self.take(op.args[1:], op.n)
         self.flush()
         count = op.args[1]
-        small = isinstance(count, ir.Const) and type(count.value) is int and count.value < 1 << 16
-        self.container(op, "_List", f"{raw} * {texts[0]}" if small else f"_repeat({raw}, {texts[0]})", first)
+        small = isinstance(count, ir.Const) and type(count.value) is int and count.value < REPEAT_INLINE_MAX
+        if small:
+            self.container(op, "_List", f"{raw} * {texts[0]}", first)
+            return
+        self.line(f"_r = {texts[0]}", first)
+        self.container(op, "_List", f"{raw} * _r if _r < {REPEAT_INLINE_MAX} else _repeat({raw}, _r)", first)

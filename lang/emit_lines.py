@@ -14,6 +14,10 @@ from holdfast.lang.lines import Line, NameTable, Pending, RawMethods, count_uses
 
 FUSED_MAX = 400
 """Characters of an expression; longer ones are cut by a temporary, since CPython compiles by recursion."""
+SMALL = str((1 << 30) - 1)
+"""The largest Int of one digit, as CPython keeps them.  CPython specialises a comparison of two small Ints, or of two
+Floats, so the bound of a product is of the likely kind."""
+LARGE = "1e18"
 ATOM = re.compile(r"[A-Za-z_][A-Za-z_0-9]*\Z")
 
 
@@ -45,6 +49,10 @@ class LineEmitter:
         """The instruction that is being emitted."""
         self.returned: str | None = None
         """A temporary that is only returned, by the next instruction."""
+        self.products = 0
+        """Untested multiplications in what was taken last, """
+        self.bound = ""
+        """and what their test would compare with."""
         self.repeated: dict[str, str] = {}
         """A List literal that is only repeated, by the next instruction: the raw items."""
 
@@ -59,14 +67,26 @@ class LineEmitter:
         count = len(self.pending) - keep
         for value in self.pending[:count]:
             self.line(f"{value.temp} = {value.text}", value.first)
+            if value.products:
+                self.test_size(value.temp, value.bound, value.first)
         del self.pending[:count]
 
-    def take(self, args: tuple[ir.Operand, ...], n: int, atoms: frozenset[int] = frozenset()) -> tuple[list[str], int]:
+    def test_size(self, name: str, bound: str, n: int) -> None:
+        """A number that multiplication has made is small, or gets looked at: repeated squaring is a bomb."""
+        self.line(f"if {name} > {bound} or {name} < -{bound}: _product({name})", n)
+
+    def take(
+        self, args: tuple[ir.Operand, ...], n: int, atoms: frozenset[int] = frozenset(), untested: bool = False
+    ) -> tuple[list[str], int]:
         """Texts of the operands, and the first instruction of the group that they form with instruction n.
 
         Pending values are used in place when they are the last ones, in order, and each is used once.
-        ``atoms``: operands that the template names more than once.
+        ``atoms``: operands that the template names more than once.  ``untested``: who asks takes products whose size
+        was not tested, and answers for them: see :attr:`products`.
         """
+        self.products, self.bound = 0, ""
+        if not untested and any(p.products for p in self.pending if p.temp in args):
+            self.flush()
         wanted = [a for a in args if isinstance(a, str) and any(p.temp == a for p in self.pending)]
         tail = self.pending[len(self.pending) - len(wanted) :]
         in_order = [p.temp for p in tail] == wanted
@@ -79,10 +99,11 @@ class LineEmitter:
                 # The template names the operand more than once: it and what stands before it get names.
                 self.flush(len(wanted) - 1 - wanted.index(str(a)))
                 return self.take(args, n, atoms)
-        self.flush(len(wanted))
         first = min([p.first for p in tail], default=n)
+        self.products = sum(p.products for p in tail)
+        self.bound = SMALL if any(p.bound == SMALL for p in tail) else LARGE
         found = {p.temp: p.text for p in tail}
-        self.pending.clear()
+        del self.pending[len(self.pending) - len(wanted) :]
         return [found.get(a) or self.atom(a) if isinstance(a, str) else self.atom(a) for a in args], first
 
     def text_of(self, operand: ir.Operand) -> str:

@@ -7,13 +7,14 @@ What a speculation must never do is *succeed* wrongly: hence ``+`` in front of o
 from __future__ import annotations
 
 from holdfast.lang import ir
-from holdfast.lang.emit_lines import LineEmitter
+from holdfast.lang.emit_lines import LARGE, SMALL, LineEmitter
 from holdfast.lang.infer import ANY, NUMBERS
-from holdfast.lang.lines import literal
+from holdfast.lang.lines import Pending, literal
 
 TEXT_MAX = 64 * 1024 * 1024
-SMALL = (1 << 30) - 1
-"""The largest Int of one digit, as CPython keeps them."""
+PRODUCTS_MAX = 4
+"""Multiplications in one expression before its size is tested: each operand is within the limit of an Int, so what
+comes in between is bounded too."""
 INLINE_JOIN_MAX = 4
 """Parts of an interpolation that are joined before the size is tested; each is within the limit."""
 KIND_TESTS = {
@@ -33,12 +34,23 @@ COMPARE = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
 ARITHMETIC = {"add": "+", "sub": "-", "mul": "*", "div": "/", "fdiv": "//", "mod": "%"}
 
 
+def doubts(operation: str, kinds: tuple[str, ...]) -> tuple[bool, bool]:
+    """Which operands of arithmetic must be shown to be numbers, by a plus sign in front: where a Text or List would
+    succeed wrongly."""
+    left, right = (kind not in NUMBERS for kind in kinds)
+    if operation == "add":
+        return left and right, False
+    if operation == "mod":
+        return left, False
+    return (left, right) if operation == "mul" else (False, False)
+
+
 class ValueEmitter(LineEmitter):
     """Operations without an effect."""
 
-    def simple(self, op: ir.Op, template: str, atoms: frozenset[int] = frozenset()) -> None:
-        """A pure operation by a template with {0}, {1} …"""
-        texts, first = self.take(op.args, op.n, atoms)
+    def simple(self, op: ir.Op, template: str, atoms: frozenset[int] = frozenset(), untested: bool = False) -> None:
+        """A pure operation by a template with {0}, {1} …; ``untested`` where its result is small whatever it takes."""
+        texts, first = self.take(op.args, op.n, atoms, untested)
         self.value(op, template.format(*texts), first)
 
     def helper(self, op: ir.Op, function: str, *extra: str) -> None:
@@ -52,7 +64,7 @@ class ValueEmitter(LineEmitter):
         if op.op in ("eq", "ne") and nil:
             self.simple(op, "{0} is {1}" if op.op == "eq" else "{0} is not {1}")
         elif op.op in ("eq", "ne") or self.speculative(op.n):
-            self.simple(op, f"{{0}} {COMPARE[op.op]} {{1}}")
+            self.simple(op, f"{{0}} {COMPARE[op.op]} {{1}}", untested=op.op not in ("eq", "ne"))
         else:
             self.helper(op, "o_" + op.op)
 
@@ -64,32 +76,32 @@ class ValueEmitter(LineEmitter):
         if (known and op.op != "add") or "list" in (left, right) or not (self.speculative(op.n) or all(numbers)):
             self.arithmetic_tested(op, left, right)
             return
-        symbol = ARITHMETIC[op.op]
         if op.op == "add" and "text" in (left, right):
             self.concat(op, left, right)
-        elif op.op in ("sub", "div", "fdiv") or (op.op in ("add", "mod") and any(numbers)):
-            safe = op.op != "mod" or numbers[0]
-            self.simple(op, f"{'' if safe else '+'}{{0}} {symbol} {{1}}")
-        elif op.op in ("add", "mod"):
-            self.simple(op, f"+{{0}} {symbol} {{1}}")
-        else:
-            self.multiply(op, numbers)
-
-    def multiply(self, op: ir.Op, numbers: tuple[bool, bool]) -> None:
-        """A product of large integers is tested: repeated squaring is a bomb."""
-        template = ("{0}" if numbers[0] else "+{0}") + " * " + ("{1}" if numbers[1] else "+{1}")
-        kinds = self.kind(op.n, 0), self.kind(op.n, 1)
-        if "float" in kinds:
-            self.simple(op, template)
             return
-        texts, first = self.take(op.args, op.n)
-        self.flush()
-        name = self.unseen(op)
-        self.line(f"{name} = {template.format(*texts)}", first)
-        # CPython specialises a comparison of two small Ints, or of two Floats, so the bound is of the likely kind.
-        bound = str(SMALL) if "int" in kinds else "1e18"
-        self.line(f"if {name} > {bound} or {name} < -{bound}: _product({name})", first)
-        self.settle(op, name, first)
+        signs = ["+" if doubted else "" for doubted in doubts(op.op, (left, right))]
+        texts, first = self.take(op.args, op.n, untested=True)
+        text = f"{signs[0]}{texts[0]} {ARITHMETIC[op.op]} {signs[1]}{texts[1]}"
+        bound = SMALL if "int" in (left, right) or self.bound == SMALL else LARGE
+        divisor = op.args[1]
+        if "float" in (left, right) or op.op == "div" or (op.op == "mod" and isinstance(divisor, ir.Const)):
+            self.value(op, text, first)  # no large Int can come of it
+        else:
+            self.sized(op, text, first, self.products + (op.op == "mul"), bound)
+
+    def sized(self, op: ir.Op, text: str, first: int, products: int, bound: str) -> None:
+        """A number with untested multiplications in it: tested where it is kept, or where there are too many."""
+        assert op.dst is not None
+        if not products:
+            self.value(op, text, first)
+        elif products <= PRODUCTS_MAX and self.uses.get(op.dst) == (1, 1) and op.dst.startswith("t"):
+            self.pending.append(Pending(op.dst, f"({text})", ANY, first, products, bound))
+        else:
+            self.flush()
+            name = self.unseen(op)
+            self.line(f"{name} = {text}", first)
+            self.test_size(name, bound, first)
+            self.settle(op, name, first)
 
     def unseen(self, op: ir.Op) -> str:
         """Where a result waits until its size has been tested: a handler must not find it in a variable."""
@@ -142,7 +154,11 @@ class ValueEmitter(LineEmitter):
 
     def op_neg(self, op: ir.Op) -> None:
         """Raw: a Text raises."""
-        self.simple(op, "-{0}") if self.speculative(op.n) else self.helper(op, "o_neg")
+        if not self.speculative(op.n):
+            self.helper(op, "o_neg")
+            return
+        texts, first = self.take(op.args, op.n, untested=True)
+        self.sized(op, f"-{texts[0]}", first, self.products, self.bound)
 
     def truth(self, operand: ir.Operand, kind: str) -> tuple[str, int | None]:
         """A Python condition that holds when the operand is neither nil nor false."""
@@ -152,7 +168,8 @@ class ValueEmitter(LineEmitter):
             texts, first = self.take((operand,), 1 << 30)
             return (texts[0] if kind == "bool" else f"{texts[0]} is not None"), None if first == 1 << 30 else first
         texts, first = self.take((operand,), 1 << 30, frozenset((0,)))
-        return f"{texts[0]} is not None and {texts[0]} is not False", None if first == 1 << 30 else first
+        # False first: nearly everything that is tested is a Bool.
+        return f"{texts[0]} is not False and {texts[0]} is not None", None if first == 1 << 30 else first
 
     def op_not(self, op: ir.Op) -> None:
         """True for nil and false."""
@@ -220,6 +237,8 @@ class ValueEmitter(LineEmitter):
         """A slot; on a Map a property that reads the key; on a ghost it loads."""
         if self.tested:
             self.helper(op, "o_getfield", repr(op.data))
+        elif self.speculative(op.n) and self.text_of(op.args[0]) == self.names.keys.get("root"):
+            self.simple(op, f"{{0}}.g[{op.data!r}]")  # the root is a Map, unless a program has made it something else
         else:
             self.simple(op, "{0}.f_" + op.data)
 
@@ -255,8 +274,10 @@ class ValueEmitter(LineEmitter):
             if piece:
                 pieces.append(literal(piece))
             if number < len(texts):
-                known = self.kind(op.n, number) == "text"
-                pieces.append(texts[number] if known else f"_text({texts[number]})")
+                kind = self.kind(op.n, number)
+                # An Int of too many digits for ``str`` raises: the generic conversion has its own limit.
+                form = "{0}" if kind == "text" else "str({0})" if kind == "int" and not self.tested else "_text({0})"
+                pieces.append(form.format(texts[number]))
         parts = f"({', '.join(pieces)},)"
         if len(texts) > INLINE_JOIN_MAX:
             self.value(op, f"_join({parts})", first, "text")

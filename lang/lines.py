@@ -35,6 +35,10 @@ class Pending:
     text: str
     kind: str
     first: int
+    products: int = 0
+    """Multiplications in it whose size nobody has tested yet."""
+    bound: str = ""
+    """What the test compares with."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -15,6 +15,9 @@ from typing import Any
 from holdfast.lang import ir
 from holdfast.lang.assemble import DirectCode, make_direct, make_resumable, make_stub
 from holdfast.lang.diagnostics import Source
+from holdfast.lang.direct import truths
+from holdfast.lang.emit_values import ARITHMETIC, doubts
+from holdfast.lang.infer import Inference
 from holdfast.lang.lines import RawMethods
 from holdfast.lang.lower import Unit
 from holdfast.lang.resumable import Layout
@@ -141,7 +144,13 @@ class Proto:
         found = next((i for i in dis.get_instructions(code) if i.offset == offset), None)
         if found is None:
             return frozenset(node.n for node in ops)
-        likely = [node.n for node in ops if could_be(node, found.opname, found.argval)]
+        if found.opname in ("UNARY_POSITIVE", "CALL_INTRINSIC_1"):  # the second from CPython 3.12 on
+            # The sign in front of an operand that must be a number: the generator knows where it has put one.
+            kinds = Inference(self.function, frozenset(self.failed), truths(self.function.body)).operands
+            likely = [node.n for node in ops if node.op in ARITHMETIC and any(doubts(node.op, kinds[node.n]))]
+        else:
+            argument = found.argrepr if found.opname == "BINARY_OP" else found.argval
+            likely = [node.n for node in ops if could_be(node, found.opname, argument)]
         return frozenset(likely or [node.n for node in ops])
 
     def speculation_failed(self, n: int, code: CodeType, offset: int) -> None:
@@ -166,13 +175,19 @@ class Proto:
             self.table.globals[key] = self.maker()
 
 
-ARITHMETIC = frozenset("add sub mul div fdiv mod neg".split())
+OPERATORS = {symbol: name for name, symbol in ARITHMETIC.items()}
+
+
+INLINED = {"append": "push", "g": "get", "l": "pop"}
+"""Attribute of the raw container that fails, and the method of which it is part."""
 
 
 def could_be(op: ir.Op, opname: str, argument: Any) -> bool:
     """Could this bytecode be the failing part of the operation's speculative template?"""
-    if opname in ("BINARY_OP", "UNARY_POSITIVE", "UNARY_NEGATIVE", "CALL_INTRINSIC_1"):
-        return op.op in ARITHMETIC
+    if opname == "BINARY_OP":
+        return op.op == OPERATORS.get(argument.removesuffix("="))
+    if opname == "UNARY_NEGATIVE":
+        return op.op == "neg"
     if opname == "BINARY_SUBSCR":
         return op.op == "index"
     if opname == "STORE_SUBSCR":
@@ -184,14 +199,14 @@ def could_be(op: ir.Op, opname: str, argument: Any) -> bool:
     if argument == "v":
         length = op.op == "callg" and op.data[0] == "b:len"
         return length or (op.op == "callm" and op.data[0] == "push")
-    if argument == "e":
+    if argument == "e" or (argument == "l" and op.op == "setindex"):
         return op.op in ("index", "setindex")
     if argument == "k":
         return op.op in ("in", "notin")
     if isinstance(argument, str) and argument.startswith("m_"):
         return op.op == "callm" and op.data[0] == argument[2:]
-    if argument == "append":
-        return op.op == "callm" and op.data[0] == "push"
+    if argument in INLINED:
+        return (op.op == "callm" and op.data[0] == INLINED[argument]) or (argument == "g" and op.op == "getfield")
     return False
 
 

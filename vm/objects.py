@@ -134,10 +134,12 @@ class SetBase(Obj):
     __hash__ = None  # type: ignore[assignment]
 
 
-# Other names of the same slot, which generated code uses where only some kinds will do: ``x.e[i]`` fails for a Set, and
-# ``y in x.k`` for a List (its items would be compared by CPython, without the limits of ``in``).
-for _cls, _name in ((ListBase, "e"), (MapBase, "e"), (MapBase, "k"), (SetBase, "k")):
-    setattr(_cls, _name, _cls.__dict__["v"])
+# Other names of the same slot, which generated code uses where only some kinds will do: ``x.e[i]`` fails for a Set,
+# ``y in x.k`` for a List (its items would be compared by CPython, without the limits of ``in``), and ``l`` and ``g``
+# are of one kind alone.
+for _cls, _names in ((ListBase, "el"), (MapBase, "ekg"), (SetBase, "k")):
+    for _name in _names:
+        setattr(_cls, _name, _cls.__dict__["v"])
 
 
 class Capability(Obj):
