@@ -333,8 +333,9 @@ def direct(
 
 
 def leaf(function: ir.Function) -> bool:
-    """No loop, and no call of anything."""
-    calls = ("call", "callg", "callm", "calls", "spawn")
+    """No loop, and no call of anything but what the machine provides."""
     return not any(
-        isinstance(n, ir.Loop | ir.For) or (isinstance(n, ir.Op) and n.op in calls) for n in ir.walk(function.body)
+        isinstance(n, ir.Loop | ir.For)
+        or (isinstance(n, ir.Op) and n.op in CALLS and not (n.op == "callg" and n.data[0].startswith("b:")))
+        for n in ir.walk(function.body)
     )

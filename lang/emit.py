@@ -19,6 +19,10 @@ from holdfast.lang.lines import CALLS, arguments
 TEXT_INLINE = {"starts_with": "startswith", "ends_with": "endswith"}
 """Methods of Text that are a method of ``str`` when their one argument is a Text."""
 
+TEXT_CHANGES = {"upper": "upper", "lower": "lower", "trim": "strip"}
+"""Methods without arguments that are one of ``str``, where the Text is short: their results are not tested."""
+TEXT_SHORT = 1 << 16
+
 
 class Emitter(EffectEmitter):
     """Every operation; subclasses add control flow."""
@@ -140,7 +144,15 @@ class Emitter(EffectEmitter):
             self.result(op, f"{texts[0]}.{TEXT_INLINE[method]}({texts[1]})", first)
             return
         args = ", ".join(filter(None, [texts[0], arguments(texts[1:], positional, names)]))
-        self.result(op, f"{self.names.name('M:Text.' + method)}({args})", first)
+        call = f"{self.names.name('M:Text.' + method)}({args})"
+        short = f"_len({texts[0]}) < {TEXT_SHORT}"
+        separator = op.args[1].value if positional == 1 and isinstance(op.args[1], ir.Const) else None
+        if method == "split" and separator and type(separator) is str and op.dst is not None:
+            self.container(op, "_List", f"{texts[0]}.split({texts[1]}) if {short} else {call}.v", first)
+        elif method in TEXT_CHANGES and not positional and not names:
+            self.result(op, f"{texts[0]}.{TEXT_CHANGES[method]}() if {short} else {call}", first)
+        else:
+            self.result(op, call, first)
 
     def inlined(self, op: ir.Op, method: str, positional: int) -> bool:
         """Methods of List and Map that are one operation on the raw container; anything else deoptimises."""

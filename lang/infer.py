@@ -61,7 +61,9 @@ class Inference:
         self.breaks: list[list[Env]] = []
         self.continues: list[list[Env]] = []
         self.handlers: list[list[Env]] = []
-        self.block(function.body, {})
+        # A method of a class is only ever called with an instance; the functions of the prelude are no such methods.
+        me = function.parameters[0].py if function.method and function.parameters else ""
+        self.block(function.body, {me: "obj"} if me else {})
 
     def kind(self, env: Env, operand: ir.Operand) -> str:
         """The type of an operand."""

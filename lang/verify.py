@@ -29,7 +29,9 @@ HELPERS = frozenset(
 """Globals of the machine that generated code may name.  No guest name lacks a prefix, so none can shadow them."""
 
 SCRATCH = frozenset("_d _s _x _r _n _m pc f r maker".split())
-ATTRIBUTES = frozenset("v e k l g get pop _t _i append fn values function join startswith endswith".split())
+ATTRIBUTES = frozenset(
+    "v e k l g get pop _t _i append fn values function join startswith endswith split upper lower strip".split()
+)
 _PREFIXED = re.compile(r"(?:f|m)_[A-Za-z_][A-Za-z0-9_]*\Z")
 _LOCAL = re.compile(r"(?:b?[vk][0-9]*_[A-Za-z_][A-Za-z0-9_]*|i?t[0-9]+)\Z")
 _GLOBAL = re.compile(r"[^\x00-\x1f]*:[^\x00-\x1f]*\Z")

@@ -199,8 +199,12 @@ class World:
     # ------------------------------------------------------------------ what host functions use (Runtime)
 
     def new_list(self, raw: list[Any]) -> Any:
-        """A new List around the raw list."""
-        return self._new(self.collections.List, raw)
+        """A new List around the raw list (without a detour: it is what host functions make most)."""
+        made = self.collections.List()
+        made._t = self.heap.token
+        made._i = NEW
+        made.v = raw
+        return made
 
     def new_map(self, raw: dict[Any, Any]) -> Any:
         """A new Map around the raw dict."""

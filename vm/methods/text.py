@@ -406,6 +406,8 @@ def methods(runtime: Runtime) -> dict[str, Callable[..., Any]]:
 
 def _split(text: str, sep: Any, most: Any) -> list[str]:
     """The parts of a Text; their number is known before they are made."""
+    if most is None and type(sep) is str and sep and len(text) < limits.BULK_ITEMS:
+        return text.split(sep)
     splits = -1
     if most is not None:
         splits = cut(need_count("Text.split", most)) - 1
