@@ -146,7 +146,7 @@ class Emitter(EffectEmitter):
         args = ", ".join(filter(None, [texts[0], arguments(texts[1:], positional, names)]))
         call = f"{self.names.name('M:Text.' + method)}({args})"
         short = f"_len({texts[0]}) < {TEXT_SHORT}"
-        separator = op.args[1].value if positional == 1 and isinstance(op.args[1], ir.Const) else None
+        separator = op.args[1].value if positional == 1 and not names and isinstance(op.args[1], ir.Const) else None
         if method == "split" and separator and type(separator) is str and op.dst is not None:
             self.container(op, "_List", f"{texts[0]}.split({texts[1]}) if {short} else {call}.v", first)
         elif method in TEXT_CHANGES and not positional and not names:

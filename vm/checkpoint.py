@@ -25,6 +25,7 @@ The commit record ``[number, high-water mark, name, id, name, id, ...]`` ends wi
 from __future__ import annotations
 
 import atexit
+import gc
 import threading
 from collections import deque
 from itertools import chain
@@ -170,10 +171,16 @@ class Checkpoint:
         started = perf_counter()
         self._slice_end = started + SLICE_S
         self._heap.found = self._found
+        # The host's collector runs when so and so much was allocated, and looks at the whole heap: not inside a slice,
+        # whose length is promised, but when guests allocate again.
+        collecting = gc.isenabled()
+        gc.disable()
         try:
             batch = next(self._work, None)
         finally:
             self._heap.found = None
+            if collecting:
+                gc.enable()
         if batch is None:
             self._finish()
         elif batch:
@@ -231,7 +238,7 @@ class Checkpoint:
         """End the slice where the work has taken long, or filled the batch that goes ahead."""
         ahead = self._ahead
         for _ in work:
-            if len(ahead.batch.changes) >= AHEAD_MAX:
+            if len(ahead.batch.keys) >= AHEAD_MAX:
                 yield ahead.batch
                 ahead.batch = self._heap.store.batch()
             elif self.late():
@@ -257,7 +264,7 @@ class Checkpoint:
                     hold(obj)
                     key = object_key(oid)
                     put(key, record(key, state(obj, layout)))  # type: ignore[arg-type]  # a function has no layout
-                if len(ahead.batch.changes) >= AHEAD_MAX:
+                if len(ahead.batch.keys) >= AHEAD_MAX:
                     yield ahead.batch
                     ahead.batch = heap.store.batch()
                     put = ahead.batch.put

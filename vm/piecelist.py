@@ -152,7 +152,7 @@ class PieceList(PieceBase, MutableSequence[Any]):
         made.pages_stored = -(-expected // PAGE_CHUNKS)
         for page in range(made.pages_stored):
             place = made.prefix + b"d" + _pack_page(page)
-            record = heap.store.get(place)
+            record = heap.store.read(place)
             flat = heap.codec.unpack(place, record) if record is not None else [0]
             if len(flat) % 2 or any(type(part) is not int or part < 1 for part in flat):
                 raise DamagedRecord(ids.kid(oid), f"page {page} of its pieces is not one")
@@ -169,7 +169,7 @@ class PieceList(PieceBase, MutableSequence[Any]):
         if chunk.items is not None:
             return chunk.items
         place = self.prefix + b"c" + pack_number(chunk.number)
-        record = self.heap.store.get(place)
+        record = self.heap.store.read(place)
         values = self.heap.codec.unpack(place, record) if record is not None else []
         if len(values) != 1 or type(values[0]) is not list or len(values[0]) != chunk.length:
             raise DamagedRecord(ids.kid(self.oid), f"its piece {chunk.number} is not what it should be")

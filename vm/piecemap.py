@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from holdfast.vm import ids
-from holdfast.vm.codec import ABSENT, DamagedRecord, check_values, key_name
+from holdfast.vm.codec import ABSENT, FORGED_TYPES, DamagedRecord, check_values, key_name
 from holdfast.vm.pieces import (
     KEY_BYTES_MAX,
     PieceBase,
@@ -223,7 +223,12 @@ class PieceMap(PieceBase, dict[Any, Any]):
 
     # ------------------------------------------------------------------ reading
 
-    def _older(self, key: Any) -> tuple[int, Any] | None:
+    @property
+    def whole(self) -> bool:
+        """True when all entries are cached: what is not in the cache is nowhere."""
+        return dict.__len__(self) == self.count
+
+    def _older(self, key: Any) -> list[Any] | tuple[int, Any] | None:
         """Sequence number and value of a key that the current changes say nothing of."""
         if self.changes.cleared:
             return None
@@ -234,22 +239,30 @@ class PieceMap(PieceBase, dict[Any, Any]):
                 return None if entry[0] == GONE else entry[:2]
             if frozen.cleared:
                 return None
-        data = find_key_bytes(self.heap, key)
-        if data is None:
-            return None
-        place = self.prefix + b"k" + data
-        record = self.heap.store.get(place)
+        heap = self.heap
+        if type(key) is int and -SMALL < key < SMALL:  # as find_key_bytes does
+            place = self.prefix + b"ki" + key.to_bytes(key.bit_length() // 8 + 1, "big", signed=True)
+        else:
+            data = find_key_bytes(heap, key)
+            if data is None:
+                return None
+            place = self.prefix + b"k" + data
+        record = heap.store.read(place)
         if record is None:
             return None
-        values = self.heap.codec.unpack(place, record)
+        values = heap.codec.unpack(place, record)
         if len(values) != 2 or type(values[0]) is not int:
             raise DamagedRecord(key_name(place), "it is not that of an entry")
-        check_values(place, values)
-        return values[0], values[1]
+        if type(values[1]) in FORGED_TYPES:
+            check_values(place, values)
+        return values
 
     def __missing__(self, key: Any) -> Any:
         """A key that is not cached."""
-        entry = self.changes.find(key) or self._older(key)
+        changes = self.changes
+        entry: Any = changes.find(key) if changes.entries or changes.bulk is not None else None
+        if entry is None and not self.whole:
+            entry = self._older(key)
         if entry is None or entry[0] == GONE:
             raise KeyError(key)
         dict.__setitem__(self, key, entry[1])
@@ -371,7 +384,8 @@ class PieceMap(PieceBase, dict[Any, Any]):
             self._log(key, entry)
         if entry is None:
             self.heap.piece_changes += 1
-            older = self._older(key)
+            # A key that is new to a Map that is cached as a whole, as one that grows is, needs no look into the store.
+            older = None if self.whole and not dict.__contains__(self, key) else self._older(key)
             entry = (self._number(key) if older is None else older[0], value, GONE)
         elif entry[0] == GONE:
             entry = (self._number(key), value, entry[2])

@@ -30,6 +30,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
+from holdfast.vm.readahead import ReadAhead
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -110,6 +112,15 @@ def _clean(text: str) -> str:
     return re.sub(r"[^ -~]+", " ", text).strip()[:200] or "no reason given"
 
 
+class UpTo:
+    """In a batch: all keys from the one given up to, but not including, ``end`` are deleted."""
+
+    __slots__ = ("end",)
+
+    def __init__(self, end: bytes) -> None:
+        self.end = end
+
+
 class Batch:
     """What one atomic write puts and deletes, in order; kept until the write is durable, to be written again.
 
@@ -117,17 +128,20 @@ class Batch:
     be interrupted, is short; a write uses that one up.
     """
 
-    __slots__ = ("changes", "put", "raw")
+    __slots__ = ("keys", "put", "raw", "records")
 
     def __init__(self, raw: Any) -> None:
         self.raw = raw
-        self.changes: list[tuple[bytes, bytes | None] | tuple[bytes, bytes, str]] = []
-        """Key and record, key and None for a deletion, or beginning, end and ``"range"``."""
-        raw_put, note = raw.put, self.changes.append
+        self.keys: list[bytes] = []
+        self.records: list[bytes | UpTo | None] = []
+        """For each key its record, None for a deletion, or the end of a range of deletions.  Two lists rather than
+        pairs: a million of these would keep the host's garbage collector busy."""
+        raw_put, note_key, note_record = raw.put, self.keys.append, self.records.append
 
         def put(key: bytes, record: bytes) -> None:
             raw_put(key, record)
-            note((key, record))
+            note_key(key)
+            note_record(record)
 
         self.put = put
         """Store the record under the key (not a method, since each of a million calls counts)."""
@@ -135,15 +149,22 @@ class Batch:
     def delete(self, key: bytes) -> None:
         """Delete the key."""
         self.raw.delete(key)
-        self.changes.append((key, None))
+        self.keys.append(key)
+        self.records.append(None)
 
     def delete_range(self, begin: bytes, end: bytes) -> None:
         """Delete all keys from ``begin`` up to but not including ``end``."""
         self.raw.delete_range(begin, end)
-        self.changes.append((begin, end, "range"))
+        self.keys.append(begin)
+        self.records.append(UpTo(end))
 
     def __len__(self) -> int:
-        return len(self.changes)
+        return len(self.keys)
+
+    @property
+    def has_range(self) -> bool:
+        """Does it delete a range of keys?"""
+        return UpTo in map(type, self.records)
 
     @property
     def bytes(self) -> int:
@@ -152,13 +173,13 @@ class Batch:
 
     def repeat(self, other: Batch) -> None:
         """Add the changes of another batch."""
-        for key, record, *is_range in other.changes:
-            if is_range:
-                self.delete_range(key, record or b"")
-            elif record is None:
+        for key, record in zip(other.keys, other.records, strict=True):
+            if record is None:
                 self.delete(key)
+            elif type(record) is UpTo:
+                self.delete_range(key, record.end)
             else:
-                self.put(key, record)
+                self.put(key, record)  # type: ignore[arg-type]  # mypy does not narrow by exact type
 
 
 class Store:
@@ -226,6 +247,9 @@ class Store:
             raise _message(str(self.path), str(error)) from None
         self._rocksdict = rocksdict
         self._get = self._db.get
+        self._ahead = ReadAhead(self.get, self.scan)
+        self.read = self._ahead.get
+        """As :meth:`get`, for objects and pieces that a program wants: reads its neighbours ahead."""
 
     def _options(self, rocksdict: Any) -> Any:
         options = rocksdict.Options(raw_mode=True)  # the default mode unpickles what it reads
@@ -339,6 +363,10 @@ class Store:
             self._write_raw(raw)
         except Exception as error:
             self._fail(error)
+        if batch.has_range:
+            self._ahead.clear()
+        else:
+            self._ahead.written(batch.keys)
 
     def _write_raw(self, raw: Any) -> None:
         self._db.write(raw)
@@ -409,6 +437,7 @@ class Store:
     def _close_quietly(self) -> None:
         db, self._db = self._db, None
         self._get = _closed
+        self._ahead.clear()
         if db is None:
             return
         try:
