@@ -51,6 +51,8 @@ class ExprLowerer:
         self.declared: list[Variable] = []
         self.variables: dict[str, str] = {}
         self.parameters: set[str] = set()
+        self.handlers_of: list[tuple[list[ir.Node], str]] = []
+        """Bodies of ``catch`` and ``finally``, inner ones first, with the local of the error that each handles."""
         self.exprs: dict[type, Callable[[Any], ir.Operand]] = {
             t.Literal: lambda node: ir.Const(node.value),
             t.Interpolation: self.interpolation,

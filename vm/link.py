@@ -199,9 +199,12 @@ class Linker:
         """The class as a value."""
         unit = info.init.unit if info.init is not None else info.unit
         init = info.init.function if info.init is not None else None
-        own = {f"f_{f.name}" for f in info.fields}
-        blank = [s[2:] for s in Error._slots if s not in own] if issubclass(info.python, Error) else []
-        function = constructor(spec.name, spec.global_name, info.fields, init, -1 - info.number, tuple(blank))
+        fields, blank = list(info.fields), []
+        if issubclass(info.python, Error):
+            if init is None and all(f.name != "cause" for f in fields):
+                fields.append(ConstructorField("cause", False, None, None))
+            blank = [slot[2:] for slot in Error._slots if slot[2:] not in {f.name for f in fields}]
+        function = constructor(spec.name, spec.global_name, fields, init, -1 - info.number, tuple(blank))
         proto = Proto(function, unit, self.table)
         self.table.protos[proto.key] = proto
         made = proto.instance()

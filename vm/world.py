@@ -66,7 +66,7 @@ class World:
         self.table = CodeTable(
             self.globals, RawMethods(raw, boxed, frozenset(host["Text"])), enter=shape == "resumable"
         )
-        self.unwinder = Unwinder(self.table, self.new_list)
+        self.unwinder = Unwinder(self.table, self.new_list, self.heap.barrier)
         self.helpers = Helpers(self, self.collections, self.unwinder)
         self.scheduler = Scheduler(self.thread_class, self.globals, lambda: self.heap.token, self.unwinder.host_error)
         self.checkpointer = Checkpointer(self.heap, on_failed=lambda error: self.scheduler.event.set())
