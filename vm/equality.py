@@ -10,6 +10,7 @@ cycles of lengths m and n meet in m * n pairs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 LIST, MAP, SET = 1, 2, 3
@@ -72,6 +73,7 @@ def equal(left: Any, right: Any) -> bool:
         x, y = a.v, b.v
         if len(x) != len(y):
             return False
+        pairs: Iterable[tuple[Any, Any]]
         if kind == LIST:
             pairs = zip(x, y, strict=True)
         else:  # keys are immutables or instances: no collection is a key, so `in` stays in C
@@ -92,5 +94,5 @@ def small(value: Any) -> bool:
     if kind is str or kind is bytes:
         return len(value) <= BIG_SCALAR
     if kind is int:
-        return -_BIG_INT < value < _BIG_INT
+        return bool(-_BIG_INT < value < _BIG_INT)
     return kind is float or kind is bool or value is None
