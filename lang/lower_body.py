@@ -537,7 +537,7 @@ class BodyLowerer(ExprLowerer):
         shown: tuple[ir.Operand, ...] = ()
         if isinstance(condition, t.Binary) and condition.op in self.BINARY:
             left, right = self.operands([condition.left, condition.right])
-            shown = (left, right)
+            shown = (self.fetched(left), right)
             value: ir.Operand = self.emit(self.BINARY[condition.op], self.temp(), shown, span=condition.span)
         else:
             value = self.expr(condition)

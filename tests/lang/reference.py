@@ -387,8 +387,8 @@ class Interpreter:
             return self.get_index(obj, name)
         if isinstance(obj, RInstance) and name in obj.fields:
             return obj.fields[name]
-        if isinstance(obj, RError) and name in ("kind", "message", "cause"):
-            return getattr(obj, name)
+        if isinstance(obj, RError) and name in ("kind", "message", "cause", "at", "trace"):
+            return getattr(obj, name, None)
         if isinstance(obj, RFunction | RBuiltin | RClass) and name == "name":
             return obj.name
         return fail("TypeError" if obj is None else "NameError")

