@@ -67,7 +67,8 @@ class LineEmitter:
         Pending values are used in place when they are the last ones, in order, and each is used once.
         ``atoms``: operands that the template names more than once.
         """
-        wanted = [a for a in args if isinstance(a, str) and any(p.temp == a for p in self.pending)]
+        waiting = {p.temp for p in self.pending}
+        wanted = [a for a in args if isinstance(a, str) and a in waiting]
         tail = self.pending[len(self.pending) - len(wanted) :]
         in_order = [p.temp for p in tail] == wanted
         long = sum(len(p.text) for p in tail) > FUSED_MAX
