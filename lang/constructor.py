@@ -116,6 +116,7 @@ def constructor(
         dict(init.variables) if init is not None else {p.py: p.name for p in parameters},
         init.boxed if init is not None else frozenset(),
         init.doc if init is not None else None,
+        handling={before + n: errors for n, errors in init.handling.items()} if init is not None else {},
     )
 
 

@@ -30,6 +30,8 @@ from holdfast.lang.lines import CALLS, PURE, Line, NameTable, RawMethods, count_
 
 BLOCKS_MAX = 16
 NESTING_MAX = 40
+INFERRED_MAX = 20_000
+"""Instructions of a function whose types are inferred: the work grows with instructions times locals."""
 
 
 class Direct(Emitter):
@@ -40,7 +42,11 @@ class Direct(Emitter):
         self.failed = frozenset(failed)
         self.hopeless = frozenset(n for n, level in failed.items() if level > 1)
         self.truths = truths(function.body)
-        self.kinds = Inference(function, self.failed, self.truths).operands
+        inferred = function.size <= INFERRED_MAX
+        self.kinds = Inference(function, self.failed, self.truths).operands if inferred else {}
+        self.multiplied = {
+            node.args[0] for node in ir.walk(function.body) if isinstance(node, ir.Op) and node.op == "mul"
+        }
 
     def block(self, nodes: list[ir.Node]) -> None:
         """Nodes in order."""
@@ -53,7 +59,7 @@ class Direct(Emitter):
                 if node.op in CALLS and isinstance(following, ir.Return) and following.value == node.dst:
                     self.returned = node.dst
                 elif node.op == "list" and len(node.args) == 1 and isinstance(node.args[0], ir.Const):
-                    if any(isinstance(o, ir.Op) and o.op == "mul" and o.args[0] == node.dst for o in nodes):
+                    if node.dst in self.multiplied:
                         self.repeated[node.dst] = ""
             asked = self.returned
             self.node(node)

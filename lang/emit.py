@@ -53,10 +53,12 @@ class Emitter(EffectEmitter):
             return
         target, positional, names = op.data
         skip = {"call": 1, "callg": 0, "callm": 1, "calls": 1}[op.op]
+        if self.tested:
+            self.flush()  # the callee is looked at only when all arguments have their values
         if op.op == "callm":
             self.method_call(op, target, positional, names)
             return
-        texts, first = self.take(op.args, op.n, frozenset((0,)) if self.tested else frozenset())
+        texts, first = self.take(op.args, op.n)
         self.flush()
         head = {
             "call": texts[0] if op.op == "call" else "",

@@ -14,6 +14,7 @@ from holdfast.lang.lines import Line, NameTable, Pending, RawMethods, count_uses
 
 FUSED_MAX = 400
 """Characters of an expression; longer ones are cut by a temporary, since CPython compiles by recursion."""
+PENDING_MAX = 32
 SMALL = str((1 << 30) - 1)
 """The largest Int of one digit, as CPython keeps them.  CPython specialises a comparison of two small Ints, or of two
 Floats, so the bound of a product is of the likely kind."""
@@ -87,7 +88,8 @@ class LineEmitter:
         self.products, self.bound = 0, ""
         if not untested and any(p.products for p in self.pending if p.temp in args):
             self.flush()
-        wanted = [a for a in args if isinstance(a, str) and any(p.temp == a for p in self.pending)]
+        waiting = {p.temp for p in self.pending}
+        wanted = [a for a in args if isinstance(a, str) and a in waiting]
         tail = self.pending[len(self.pending) - len(wanted) :]
         in_order = [p.temp for p in tail] == wanted
         long = sum(len(p.text) for p in tail) > FUSED_MAX
@@ -122,6 +124,8 @@ class LineEmitter:
         dst = op.dst
         assert dst is not None
         if self.uses.get(dst) == (1, 1) and dst.startswith("t"):
+            if len(self.pending) >= PENDING_MAX:  # each step looks at all of them
+                self.flush()
             self.pending.append(Pending(dst, f"({text})" if not ATOM.match(text) else text, kind, first))
             return
         self.flush()

@@ -197,12 +197,17 @@ class ValueEmitter(LineEmitter):
             self.simple(op, f"isinstance({{0}}, {self.names.name('C:' + name)})")
 
     def op_in(self, op: ir.Op) -> None:
-        """Membership: hashing and equality of what can stand in a collection run no guest code."""
+        """Membership: hashing and equality of what can stand in a collection run no guest code.
+
+        CPython looks for identity before equality, and so finds a NaN: what was found is tested for being one.
+        """
+        perhaps_nan = self.kind(op.n, 0) in (ANY, "num", "float")
+        found, nan = ("{0} in ", " and {0} == {0}") if op.op == "in" else ("{0} not in ", " or {0} != {0}")
+        end, atoms = (nan, frozenset((0,))) if perhaps_nan else ("", frozenset())
         if self.speculative(op.n) and self.kind(op.n, 1) not in ("text", "range", "bytes"):
-            self.simple(op, "{0} in {1}.k" if op.op == "in" else "{0} not in {1}.k")
+            self.simple(op, f"{found}{{1}}.k{end}", atoms)
         elif not self.tested and op.n not in self.hopeless and self.kind(op.n, 1) in (ANY, "text"):
-            template = "{0} %s ({1} if type({1}) is str else {1}.k)"
-            self.simple(op, template % ("in" if op.op == "in" else "not in"), frozenset((1,)))
+            self.simple(op, f"{found}({{1}} if type({{1}}) is str else {{1}}.k){end}", atoms | {1})
         else:
             self.helper(op, "o_" + op.op)
 

@@ -186,6 +186,9 @@ class Function:
     """Python locals that hold a Box."""
     doc: str | None = None
     method: bool = False
+    handling: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """Instruction number, in a ``catch`` or ``finally`` body, to the locals of the errors handled there, innermost
+    first: what is thrown there has such an error as its cause."""
 
 
 def walk(nodes: list[Node]) -> list[Node]:

@@ -61,6 +61,8 @@ def literal(value: Any) -> str:
     """A constant as Python source.  Large integers in hexadecimal: decimal conversion is quadratic."""
     if type(value) is int and value.bit_length() > 64:
         return f"({hex(value)})"
+    if type(value) is float and value - value != 0:  # inf and nan: a sum of constants may be one
+        return "(1e999 - 1e999)" if value != value else "1e999" if value > 0 else "(-1e999)"
     text = repr(value)
     return f"({text})" if type(value) is int or text.startswith("-") else text  # 5.x would be a number to Python
 

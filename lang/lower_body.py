@@ -130,6 +130,10 @@ class BodyLowerer(ExprLowerer):
             span = self.spans.get(id(node))
             if span is not None:
                 spans[number] = span
+        handling: dict[int, tuple[str, ...]] = {}
+        for body, error in self.handlers_of:
+            for node in ir.walk(body):
+                handling[node.n] = (*handling.get(node.n, ()), error)
         captures = list(self.info.captures.values())
         variables = {py: v.name for v, py in self.info.captures.items()} | self.variables
         boxed = frozenset(
@@ -149,6 +153,7 @@ class BodyLowerer(ExprLowerer):
             boxed,
             doc,
             method,
+            handling,
         )
 
     # ------------------------------------------------------------------ statements
@@ -439,7 +444,9 @@ class BodyLowerer(ExprLowerer):
             self.add(ir.Try(0, inner, error), node.span)
 
         def after() -> None:
-            self.block(final)
+            nodes = self.nested(lambda: self.block(final))
+            self.handlers_of.append((nodes, error))
+            self.out += nodes
             self.rethrow(error, node.span)
 
         self.move(error, NIL)
@@ -472,7 +479,9 @@ class BodyLowerer(ExprLowerer):
                         self.move(clause.variable.py, error)
                 self.block(clause.body)
 
-            self.add(ir.If(0, test, self.nested(then), self.nested(lambda: clauses(rest[1:]))), clause.span)
+            handler = self.nested(then)
+            self.handlers_of.append((handler, error))
+            self.add(ir.If(0, test, handler, self.nested(lambda: clauses(rest[1:]))), clause.span)
 
         self.add(ir.If(0, error, self.nested(lambda: clauses(node.catches)), []), node.span)
 
@@ -528,7 +537,7 @@ class BodyLowerer(ExprLowerer):
         shown: tuple[ir.Operand, ...] = ()
         if isinstance(condition, t.Binary) and condition.op in self.BINARY:
             left, right = self.operands([condition.left, condition.right])
-            shown = (left, right)
+            shown = (self.fetched(left), right)
             value: ir.Operand = self.emit(self.BINARY[condition.op], self.temp(), shown, span=condition.span)
         else:
             value = self.expr(condition)

@@ -51,6 +51,8 @@ class ExprLowerer:
         self.declared: list[Variable] = []
         self.variables: dict[str, str] = {}
         self.parameters: set[str] = set()
+        self.handlers_of: list[tuple[list[ir.Node], str]] = []
+        """Bodies of ``catch`` and ``finally``, inner ones first, with the local of the error that each handles."""
         self.exprs: dict[type, Callable[[Any], ir.Operand]] = {
             t.Literal: lambda node: ir.Const(node.value),
             t.Interpolation: self.interpolation,
@@ -127,21 +129,26 @@ class ExprLowerer:
         for node in nodes:
             values.append(self.expr(node))
             positions.append(len(self.out))
-        for i in range(len(values) - 1, -1, -1):
-            values[i] = self.protect((values[i],), positions[i])[0]
+        changed: set[str] = set()
+        end = len(self.out)
+        for i in range(len(values) - 1, -1, -1):  # from the right, so that each node is looked at once
+            changed |= ir.assigned(self.out[positions[i] : end])
+            end = positions[i]
+            values[i] = self.kept(values[i], end, changed)
         return values
 
     def protect(self, values: tuple[ir.Operand, ...], position: int) -> tuple[ir.Operand, ...]:
         """The values as they were at the position: variables assigned since then are copied there."""
-        out: list[ir.Operand] = []
-        changed = ir.assigned(self.out[position:]) if position < len(self.out) else set()
-        for value in values:
-            if isinstance(value, str) and value in changed and not value.startswith("t"):
-                copy = self.temp()
-                self.out.insert(position, self.note(ir.Op(0, "move", copy, (value,))))
-                value = copy
-            out.append(value)
-        return tuple(out)
+        changed = ir.assigned(self.out[position:])
+        return tuple(self.kept(value, position, changed) for value in values)
+
+    def kept(self, value: ir.Operand, position: int, changed: set[str]) -> ir.Operand:
+        """A local with the value at the position, if what stands behind that assigns it."""
+        if not isinstance(value, str) or value not in changed or value.startswith("t"):
+            return value
+        copy = self.temp()
+        self.out.insert(position, self.note(ir.Op(0, "move", copy, (value,))))
+        return copy
 
     # ------------------------------------------------------------------ expressions
 

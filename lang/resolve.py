@@ -29,6 +29,10 @@ Importer = Callable[[str, t.Span], ModuleInterface]
 """Path of an import and its place to the module's interface; raises CompileError when it cannot be had."""
 
 
+BASES_MAX = 100
+"""Base classes of a class, direct and indirect, in one file: CPython's work to make a class grows with their number."""
+
+
 @dataclass(slots=True)
 class Resolution:
     """What the later stages need besides the annotated tree."""
@@ -202,7 +206,7 @@ class Definitions:
                 self.bodies.statement(statement)
         for statement in definitions:
             self.define(statement)
-        self.refuse_circles([d for d in definitions if isinstance(d, t.ClassDef)])
+        self.refuse_chains([d for d in definitions if isinstance(d, t.ClassDef)])
         closures = self.closures([d for d in definitions if isinstance(d, t.FunctionDef)])
         for statement in definitions:
             if isinstance(statement, t.TestDef):
@@ -365,18 +369,29 @@ class Definitions:
                 self.bodies.default(member, statement)
         r.class_def = None
 
-    def refuse_circles(self, classes: list[t.ClassDef]) -> None:
-        """A class must not be a base of itself, over others perhaps; a circle is reported at its first class."""
+    def refuse_chains(self, classes: list[t.ClassDef]) -> None:
+        """A class must not be a base of itself, over others perhaps, nor have too many base classes.
+
+        A circle is reported at its first class, a long chain at the class that goes too far.
+        """
         by_variable = {c.variable: c for c in classes}
-        done: set[t.ClassDef] = set()
+        bases: dict[t.ClassDef, int] = {}
         for first in classes:
             chain: list[t.ClassDef] = []
             current: t.ClassDef | None = first
-            while current is not None and current not in done:
-                done.add(current)
+            while current is not None and current not in bases:
+                bases[current] = 0
                 chain.append(current)
                 current = by_variable.get(current.base.variable) if current.base is not None else None
-            if current is not None and current in chain:
+            circle = current is not None and current in chain
+            for cls in reversed(chain if not circle else []):
+                base = by_variable.get(cls.base.variable) if cls.base is not None else None
+                bases[cls] = bases[base] + 1 if base is not None else 0
+                if bases[cls] == BASES_MAX + 1:
+                    span = cls.base.span if cls.base is not None else cls.span
+                    message = f"class {cls.name} has more than {BASES_MAX} base classes in this file"
+                    self.r.error("E0126", message, span, "keep an object of the other class in a field")
+            if circle and current is not None:
                 names = " → ".join(c.name for c in [*chain[chain.index(current) :], current])
                 assert current.base is not None
                 span = current.base.span

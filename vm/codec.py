@@ -24,7 +24,7 @@ code   name         data
 1      REFERENCE    8 bytes, big endian: the id of an object or function
 2      INTEGER      an integer past 64 bits, two's complement, big endian, shortest form
 3      RANGE        a MessagePack array: start, stop, step
-4      NAMED        a MessagePack array: module name, name (a class, a top-level function)
+4      NAMED        a MessagePack array: module name, name (a class, a top-level function, ``caps``)
 5      UNSET        empty: a variable before its initialisation
 6      ABSENT       empty: a slot that holds nothing
 7      PIECES       a MessagePack array that the collection's class understands
@@ -52,8 +52,9 @@ if TYPE_CHECKING:
 
 RECORD_VERSION = 1
 HEAD_BYTES = 9
-INTEGER_BITS_MAX = 1_000_000
-"""The language's own limit; a record with a larger one is forged."""
+INTEGER_BITS_MAX = 1 << 32
+"""Beyond every Int that can come to exist: products and powers end at ``limits.INT_BITS``, and from there on sums grow
+by one bit an addition, which would take years to get here."""
 
 REFERENCE, INTEGER, RANGE, NAMED, UNSET_EXT, ABSENT_EXT, PIECES = 1, 2, 3, 4, 5, 6, 7
 
@@ -203,7 +204,7 @@ class Codec:
 
     def _rare(self, value: Any) -> Any:
         cls = type(value)
-        if isinstance(value, Obj):  # a failing ``identify`` leads here: once more, where its error is kept
+        if isinstance(value, Obj) and value._k:  # a failing ``identify`` leads here: once more, to keep its error
             return _Ext(REFERENCE, _pack_id(value._i or self._identify(value)))
         if cls is int:
             if value.bit_length() > INTEGER_BITS_MAX:

@@ -167,17 +167,26 @@ class Caps(Obj):
 
 
 def make_caps(grants: dict[str, Any], new_list: Any) -> Caps:
-    """The object ``caps`` of a world.  Its class is made for it: each grant is an attribute of the class."""
+    """The object ``caps`` of a world.  Its class is made for it: each grant is an attribute of the class.
+
+    It is stored by its name, as it is the same in every run, whatever is granted.
+    """
 
     def names_(self: Any) -> Any:
         """The names of what was granted."""
         return new_list(sorted(grants))
 
     space: dict[str, Any] = {"__slots__": (), "_name": "caps", "__module__": "hold", "_no_field": _not_granted}
-    space.update({"f_" + name: _granted(value) for name, value in grants.items()})
     made: Any = seal(type("caps", (Caps,), space | {"m_names": names_}))()
     made._t, made._i = None, NEW
+    for name, device in grants.items():
+        add_grant(made, name, device)
     return made  # type: ignore[no-any-return]
+
+
+def add_grant(caps: Caps, name: str, device: Any) -> None:
+    """Make a device a field of ``caps``."""
+    setattr(type(caps), "f_" + name, _granted(device))
 
 
 def _granted(device: Any) -> property:

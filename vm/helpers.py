@@ -47,7 +47,7 @@ class Helpers:
             "_List": self.collections.List, "_Map": self.collections.Map, "_Set": self.collections.Set, "_Box": Box,
             "_poll": False, "_deopt": u.deopt, "_enter": u.enter, "_caught": u.caught, "_unwind": u.unwind,
             "_throw": u.throw, "_rethrow": u.rethrow, "_catchable": catchable, "_assertion": assertion,
-            "_check": check_call, "_lookup": self.lookup, "_method": self.method, "_len": len,
+            "_check": check_call, "_lookup": self.lookup, "_method": self.known_method, "_len": len,
             "_inrange": inrange, "_iter1": self.iterate, "_iter2": self.iterate_pairs, "_pairgone": pair_gone,
             "_pairkey": pair_key, "_pairvalue": pair_value, "_getbox": get_box,
             "_without": without, "_getfield_or_nil": self.getfield_or_nil, "_index_or_nil": self.index_or_nil,
@@ -133,13 +133,15 @@ class Helpers:
 
     # ------------------------------------------------------------------ calls
 
-    def method(self, obj: Any, name: str) -> FunctionType | None:
-        """The method of a bare value; None for an object, which has its methods as attributes."""
+    def known_method(self, obj: Any, name: str) -> FunctionType | None:
+        """The method of a bare value; None for an object, which has its methods as attributes.
+
+        A LookupError where there is none: the frame then goes on in the resumable shape, which evaluates the
+        arguments before it looks for the method.
+        """
         if isinstance(obj, Obj):
             return None
-        found = self.methods.get(type(obj), {}).get(name)
-        if found is None:
-            self.no_method(obj, name)
+        found = self.methods[type(obj)][name]
         if type(found) is FunctionType:
             return found
         made: FunctionType = found.function()  # of the prelude, not compiled yet
@@ -148,7 +150,10 @@ class Helpers:
     def lookup(self, obj: Any, name: str, positional: int, names: tuple[str, ...]) -> Any:
         """What ``obj.name(…)`` calls: a function that takes self, or a :class:`Field`; the arguments are checked."""
         if not isinstance(obj, Obj):
-            function = self.method(obj, name)
+            try:
+                function = self.known_method(obj, name)
+            except LookupError:
+                self.no_method(obj, name)
             check_call(function, positional + 1, names, 1)
             return function
         live(obj)

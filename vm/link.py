@@ -82,8 +82,9 @@ class Linker:
             self.globals[f"{compiled.module}:{name}"] = value
         for name, index in compiled.definitions.items():
             self.globals[f"{compiled.module}:{name}"] = self.function(unit.protos[index])
+        supers = super_calls(unit)
         for spec in self.bases_first(compiled.classes):
-            self.class_(unit, spec)
+            self.class_(unit, spec, supers.get(spec.global_name, set()))
 
     def function(self, proto: Proto) -> FunctionType:
         """A function object without captures."""
@@ -110,8 +111,8 @@ class Linker:
 
     # ------------------------------------------------------------------ classes
 
-    def class_(self, unit: UnitCode, spec: ClassSpec) -> ClassInfo:
-        """Make a class, or give an existing one its new version."""
+    def class_(self, unit: UnitCode, spec: ClassSpec, supers: set[str]) -> ClassInfo:
+        """Make a class, or give an existing one its new version; ``supers`` are the methods called of its base."""
         base_class, base = self.base_of(spec)
         own = [self.field(unit, spec, one.name) for one in spec.fields]
         inherited = list(base.fields) if base is not None else []
@@ -135,7 +136,11 @@ class Linker:
         self.globals["C:" + spec.global_name] = python
         for name, index in spec.methods.items():
             setattr(python, "m_" + name, self.function(unit.protos[index]))
-        self.supers(unit, spec, base_class)
+        for name in supers:
+            found = getattr(base_class, "m_" + name, None)
+            self.globals[f"S:{spec.global_name}.{name}"] = (
+                found if type(found) is FunctionType else missing(base_class._name, name)
+            )
         made = self.constructor(info, spec)
         self.globals[spec.global_name] = made
         self.on_class(info)
@@ -182,26 +187,16 @@ class Linker:
             if name[2:] not in spec.methods and name[2:] not in names:
                 delattr(python, name)
 
-    def supers(self, unit: UnitCode, spec: ClassSpec, base_class: type[Obj]) -> None:
-        """Bind what ``super.m`` means in the methods of a class."""
-        for index in [*spec.methods.values(), *[i for i, _ in enumerate(unit.protos)]]:
-            for node in ir.walk(unit.protos[index].function.body):
-                if isinstance(node, ir.Op) and node.op in ("calls", "spawn"):
-                    target = node.data[0] if node.op == "calls" else node.data[1]
-                    if isinstance(target, tuple) and target[0] == spec.global_name:
-                        found = getattr(base_class, "m_" + target[1], None)
-                        key = "S:{}.{}".format(*target)
-                        self.globals[key] = (
-                            found if type(found) is FunctionType else missing(base_class._name, target[1])
-                        )
-
     def constructor(self, info: ClassInfo, spec: ClassSpec) -> FunctionType:
         """The class as a value."""
         unit = info.init.unit if info.init is not None else info.unit
         init = info.init.function if info.init is not None else None
-        own = {f"f_{f.name}" for f in info.fields}
-        blank = [s[2:] for s in Error._slots if s not in own] if issubclass(info.python, Error) else []
-        function = constructor(spec.name, spec.global_name, info.fields, init, -1 - info.number, tuple(blank))
+        fields, blank = list(info.fields), []
+        if issubclass(info.python, Error):
+            if init is None and all(f.name != "cause" for f in fields):
+                fields.append(ConstructorField("cause", False, None, None))
+            blank = [slot[2:] for slot in Error._slots if slot[2:] not in {f.name for f in fields}]
+        function = constructor(spec.name, spec.global_name, fields, init, -1 - info.number, tuple(blank))
         proto = Proto(function, unit, self.table)
         self.table.protos[proto.key] = proto
         made = proto.instance()
@@ -227,6 +222,18 @@ def added_field(field: ConstructorField, default: Callable[[Obj, ConstructorFiel
         more[name] = value  # the generated code has run the barrier
 
     return property(read, write)
+
+
+def super_calls(unit: UnitCode) -> dict[str, set[str]]:
+    """Global name of a class to the names that ``super.name(…)`` calls in its methods."""
+    out: dict[str, set[str]] = {}
+    for proto in unit.protos:
+        for node in ir.walk(proto.function.body):
+            if isinstance(node, ir.Op) and node.op in ("calls", "spawn"):
+                target = node.data[0] if node.op == "calls" else node.data[1]
+                if isinstance(target, tuple):
+                    out.setdefault(target[0], set()).add(target[1])
+    return out
 
 
 def missing(base: str, method: str) -> FunctionType:

@@ -18,7 +18,7 @@ from holdfast.vm.code import UnitCode
 from holdfast.vm.codec import open_record
 from holdfast.vm.helpers import guest_callable
 from holdfast.vm.library import PREFIX, is_library
-from holdfast.vm.objects import ERRORS, Error, make_error
+from holdfast.vm.objects import ERRORS, Error, fail, kind_name, make_error
 
 if TYPE_CHECKING:
     from holdfast.vm.world import World
@@ -232,9 +232,12 @@ class Modules:
         """The constructor of a built-in error class, as a value."""
         world = self.world
 
-        def make(message: Any = "") -> Error:
-            """A new error with a message."""
+        def make(message: Any = "", cause: Any = None) -> Error:
+            """A new error with a message, and the error that has caused it."""
+            if cause is not None and not isinstance(cause, Error):
+                fail("TypeError", f"the cause of an Error must be an Error or nil, not {kind_name(cause)}")
             error = make_error(name, message)
+            error.f_cause = cause
             error._t = world.heap.token
             return error
 

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from holdfast.lang.spelling import hint
 from holdfast.vm import limits, order
 from holdfast.vm.bigint import div_mod
-from holdfast.vm.equality import equal
+from holdfast.vm.equality import BIG_SCALAR, equal
 from holdfast.vm.limits import BYTES_LENGTH, INT_BITS, LENGTH_MAX, LIST_LENGTH, TEXT_LENGTH
 from holdfast.vm.objects import ListBase, MapBase, Obj, SetBase, fail, kind_name, live
 from holdfast.vm.order import NUMBERS
@@ -330,9 +330,9 @@ def position(raw: Any, item: Any) -> int | None:
     if kind is float and item != item:  # C would find the same NaN by identity, which no reload preserves
         return None
     if kind is int:
-        cheap = item.bit_length() <= order.BIG_SCALAR
+        cheap = item.bit_length() <= BIG_SCALAR
     elif kind is str or kind is bytes:
-        cheap = len(item) <= order.BIG_SCALAR
+        cheap = len(item) <= BIG_SCALAR
     else:
         cheap = kind is not range and not isinstance(item, COLLECTIONS)
     if not cheap:
@@ -366,7 +366,7 @@ def positions(raw: Any, item: Any) -> Iterator[int]:
         for n, other in enumerate(part, offset):
             if other is item and kind is not float:
                 yield n
-            elif size is None or type(other) is not kind or size < order.BIG_SCALAR:
+            elif size is None or type(other) is not kind or size < BIG_SCALAR:
                 if equal(other, item):
                     yield n
             elif _size(other) == size:
@@ -384,7 +384,7 @@ def _size(item: Any) -> int | None:
         return len(item)
     if kind is int:
         return item.bit_length()  # type: ignore[no-any-return]
-    return order.BIG_SCALAR + len(item.v) if isinstance(item, COLLECTIONS) else None
+    return BIG_SCALAR + len(item.v) if isinstance(item, COLLECTIONS) else None
 
 
 def length(value: Any) -> int:
@@ -533,6 +533,8 @@ def operators(runtime: Runtime) -> dict[str, Callable[..., Any]]:
     def slice_any(value: Any, low: Any, high: Any, closed: bool = False) -> Any:
         """``value[low..high]``: negative bounds count from the end, bounds outside are cut, as in Python."""
         start, stop = bounds(low, high, closed=closed)
+        if low is None or high is None:  # for methods nil is an end, but a Range has both
+            fail("TypeError", "the bounds of a slice must be Ints, not Nil: xs.slice(a) goes to the end")
         if isinstance(value, ListBase):
             return new_list(value.v[start:stop])
         if type(value) in (str, bytes, range):

@@ -14,14 +14,10 @@ from functools import cmp_to_key
 from typing import Any
 
 from holdfast.vm import limits
-from holdfast.vm.equality import equal
+from holdfast.vm.equality import BIG_SCALAR, Classes, equal
 from holdfast.vm.objects import ListBase, fail, kind_name
 
 NUMBERS = frozenset((int, float, bool))
-
-BIG_SCALAR = 4_096
-"""Texts, Bytes and Ints (in bits) of this size are remembered by identity once they were found equal."""
-
 
 TUPLE_ITEMS = 16
 """Lists of up to so many scalars are sorted as tuples."""
@@ -30,31 +26,15 @@ TUPLE_ITEMS = 16
 class Comparison:
     """The order of two values, with a bound on the items looked at by all comparisons together.
 
-    Pairs that were found equal, or are being compared further out (cyclic Lists), are joined in a union-find
-    table, so that shared and cyclic structure is walked once.
+    Pairs that were found equal, or are being compared further out (cyclic Lists), are joined, so that shared and
+    cyclic structure is walked once.
     """
 
-    __slots__ = ("_alive", "_parents", "_steps")
+    __slots__ = ("_classes", "_steps")
 
     def __init__(self, steps: int) -> None:
         self._steps = steps
-        self._parents: dict[int, int] = {}
-        self._alive: list[Any] = []
-        """What has an entry in the table: items of a List in pieces may be dropped, and their ids used again."""
-
-    def _joined(self, a: Any, b: Any) -> bool:
-        """Join the two objects; true when they were already."""
-        parents = self._parents
-        x, y = id(a), id(b)
-        while (up := parents.get(x, x)) != x:
-            parents[x] = x = parents.get(up, up)
-        while (up := parents.get(y, y)) != y:
-            parents[y] = y = parents.get(up, up)
-        if x == y:
-            return True
-        parents[x] = y
-        self._alive += (a, b)
-        return False
+        self._classes = Classes()
 
     def same(self, left: Any, right: Any) -> bool:
         """Neither is before the other."""
@@ -62,9 +42,8 @@ class Comparison:
 
     def lists(self, left: Any, right: Any) -> int | None:
         """-1, 0 or 1; None when a NaN decides, which is neither less nor greater."""
-        self._parents.clear()  # a pair that was assumed equal may have turned out different
-        self._alive.clear()
-        self._joined(left, right)
+        self._classes.clear()  # a pair that was assumed equal may have turned out different
+        self._classes.join(left, right)
         # Each entry: the pairs of items still to look at, and the difference in length that decides after them.
         stack = [(zip(left.v, right.v, strict=False), len(left.v) - len(right.v))]
         while stack:
@@ -76,7 +55,7 @@ class Comparison:
                         "the number of items compared in Lists", limits.COMPARE_STEPS, "sort by a key that is smaller"
                     )
                 if isinstance(a, ListBase) and isinstance(b, ListBase):
-                    if a is b or self._joined(a, b):
+                    if a is b or self._classes.join(a, b):
                         continue
                     stack.append((zip(a.v, b.v, strict=False), len(a.v) - len(b.v)))
                     break
@@ -93,13 +72,13 @@ class Comparison:
         """The order of two items that are not both Lists."""
         kind, other = type(a), type(b)
         if kind in NUMBERS and other in NUMBERS:
-            if kind is int and other is int and a.bit_length() > BIG_SCALAR and self._joined(a, b):
+            if kind is int and other is int and a.bit_length() > BIG_SCALAR and self._classes.join(a, b):
                 return 0
         elif kind is not other or (kind is not str and kind is not bytes):
             if equal(a, b):
                 return 0
             unordered(a, b)
-        elif len(a) == len(b) > BIG_SCALAR and self._joined(a, b):
+        elif len(a) == len(b) > BIG_SCALAR and self._classes.join(a, b):
             return 0
         if a == b:
             return 0

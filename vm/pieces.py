@@ -44,6 +44,8 @@ PIECES_ABOVE = {ids.LIST: 16_384, ids.MAP: 4_096, ids.SET: 4_096}
 write 10 times what a raw dict costs; a record of 4,096 entries takes 0.3 ms to write again for each change."""
 KEY_BYTES_MAX = 200
 """Longer key bytes are replaced by their hash."""
+DECIMAL_BITS = 4_096
+"""Up to here the bounds of a Range are written in decimal in its key bytes."""
 
 
 pack_number = struct.Struct(">Q").pack
@@ -139,7 +141,7 @@ def find_key_bytes(heap: Heap, key: Any) -> bytes | None:
         return _short(b"b" + key)
     if kind is range:
         return _short(_range_bytes(key))
-    if isinstance(key, Obj):
+    if isinstance(key, Obj) and key._k:
         return b"o" + pack_number(key._i) if key._i else None
     place = heap.machine.name_of(key)
     if place is not None:
@@ -159,5 +161,6 @@ def _range_bytes(value: range) -> bytes:
     if not value:
         return b"r"
     first, last = value[0], value[-1]
-    step = 0 if first == last else value.step
-    return b"r" + b"|".join(b"%d" % part for part in (first, last, step))
+    parts = first, last, 0 if first == last else value.step
+    # Hexadecimal where decimal is slow, and at last refused by CPython.
+    return b"r" + b"|".join(b"%d" % part if part.bit_length() <= DECIMAL_BITS else b"x%x" % part for part in parts)

@@ -10,18 +10,22 @@ Python exceptions other than :class:`~holdfast.vm.objects.Thrown` reach guest co
 from __future__ import annotations
 
 import sys
-from types import TracebackType
+from collections.abc import Callable
+from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 from holdfast.lang.assemble import LINE_BASE
 from holdfast.lang.resumable import Layout
 from holdfast.vm import limits
 from holdfast.vm.code import CodeTable, Place, Proto, place_of
-from holdfast.vm.objects import Error, Thrown, kind_name, make_error
+from holdfast.vm.objects import Error, Obj, Thrown, kind_name, make_error
 from holdfast.vm.store import StoreError
 
 TRACE_MAX = 50
 """Frames in a trace; of a deeper stack the innermost are shown."""
+
+CAUSES_MAX = 50
+"""Errors in a chain of causes that the machine makes."""
 
 
 class State(Exception):
@@ -54,9 +58,10 @@ class Killed(Exception):
 class Unwinder:
     """The functions that generated code calls when something is thrown."""
 
-    def __init__(self, table: CodeTable, new_list: Any) -> None:
+    def __init__(self, table: CodeTable, new_list: Any, barrier: Callable[[Obj], None]) -> None:
         self.table = table
         self.new_list = new_list
+        self.barrier = barrier
 
     # ------------------------------------------------------------------ called from generated code
 
@@ -141,9 +146,41 @@ class Unwinder:
         return self.noted(error, exception.__traceback__ if exception is not None else None)
 
     def noted(self, error: Error, traceback: TracebackType | None) -> Error:
-        """Give the error its place and trace, unless it has them."""
-        if error.f_trace is not None:
-            return error
+        """Give the error its place and trace, unless it has them, and the error as cause that was being handled."""
+        if error.f_trace is None:
+            self.trace(error, traceback)
+        if error.f_cause is None:
+            cause = self.handled(error, traceback)
+            if cause is not None:
+                if error._i:
+                    self.barrier(error)
+                error.f_cause = cause
+        return error
+
+    def handled(self, error: Error, traceback: TracebackType | None) -> Error | None:
+        """What the innermost ``catch`` or ``finally`` body that the error leaves is handling.
+
+        Only frames that the error has come through count, and of the one that catches it the bodies around the
+        ``try``: what a callee throws and catches by itself has nothing to do with the errors of its caller.
+        """
+        found: list[tuple[FrameType, tuple[str, ...]]] = []
+        while traceback is not None:
+            proto = self.table.proto_of(traceback.tb_frame.f_code)
+            if proto is not None and proto.function.handling:
+                names = proto.function.handling.get(traceback.tb_lineno - LINE_BASE)
+                if names is not None:
+                    found.append((traceback.tb_frame, names))
+            traceback = traceback.tb_next
+        for frame, names in reversed(found):
+            values = frame.f_locals
+            for name in names:
+                cause = values.get(name)
+                if isinstance(cause, Error) and catchable(cause) and not chained(cause, error):
+                    return cause
+        return None
+
+    def trace(self, error: Error, traceback: TracebackType | None) -> None:
+        """Give the error its place and trace."""
         places: list[Place] = []
         entry = traceback
         while entry is not None:
@@ -165,9 +202,10 @@ class Unwinder:
         places = [*reversed(outer), *places][-TRACE_MAX:]
         places.reverse()
         texts = [f"{file}:{line} in {function}" for file, line, function in places]
+        if error._i:  # it has been stored before it was thrown
+            self.barrier(error)
         error.f_at = f"{places[0][0]}:{places[0][1]}" if places else None
         error.f_trace = self.new_list(texts)
-        return error
 
     # ------------------------------------------------------------------ throwing
 
@@ -199,6 +237,17 @@ def catchable(error: Error) -> bool:
     except AttributeError:
         return True
     return not (more and "killed" in more)
+
+
+def chained(error: Any, other: Error) -> bool:
+    """Is ``other`` in the error's chain of causes, or the chain as long as one may be?"""
+    for _ in range(CAUSES_MAX):
+        if error is other:
+            return True
+        error = error.f_cause
+        if not isinstance(error, Error):
+            return False
+    return True
 
 
 def _raise(state: State) -> NoReturn:

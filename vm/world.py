@@ -28,7 +28,7 @@ from holdfast.vm.builtins import builtins
 from holdfast.vm.checkpoint import Checkpointer
 from holdfast.vm.code import CodeTable, UnitCode
 from holdfast.vm.codec import DamagedRecord
-from holdfast.vm.devices import install_devices, make_caps
+from holdfast.vm.devices import add_grant, install_devices, make_caps
 from holdfast.vm.heap import FunctionParts, Heap
 from holdfast.vm.helpers import Helpers, guest_callable
 from holdfast.vm.library import NO_LIBRARY, Library, checked
@@ -66,7 +66,7 @@ class World:
         self.table = CodeTable(
             self.globals, RawMethods(raw, boxed, frozenset(host["Text"])), enter=shape == "resumable"
         )
-        self.unwinder = Unwinder(self.table, self.new_list)
+        self.unwinder = Unwinder(self.table, self.new_list, self.heap.barrier)
         self.helpers = Helpers(self, self.collections, self.unwinder)
         self.scheduler = Scheduler(self.thread_class, self.globals, lambda: self.heap.token, self.unwinder.host_error)
         self.checkpointer = Checkpointer(self.heap, on_failed=lambda error: self.scheduler.event.set())
@@ -232,7 +232,9 @@ class World:
         return info.python if info is not None else None
 
     def name_of(self, value: Any) -> tuple[str, str] | None:
-        """Classes and built-in functions are stored by name."""
+        """Classes, built-in functions and ``caps`` are stored by name."""
+        if value is self.globals["caps"]:
+            return "b", "caps"
         cls = value.__dict__.get("__hold_class__") if type(value) is FunctionType else None
         if cls is not None:
             info = self.linker.by_number.get(cls._k)
@@ -246,6 +248,8 @@ class World:
 
     def named(self, module: str, name: str) -> Any:
         """What a stored name stands for."""
+        if (module, name) == ("b", "caps"):
+            return self.globals["caps"]
         if module not in ("b", "h"):
             self.modules.load_stored(module)
         found = self.globals.get(f"{module}:{name}")
@@ -336,7 +340,7 @@ class World:
         """Give programs a device: ``caps.name``."""
         device.__class__ = self.device_classes.get(type(device), type(device))
         self.grants[name] = device
-        self.globals["caps"] = make_caps(self.grants, self.new_list)
+        add_grant(self.globals["caps"], name, device)
 
     def spawn(
         self,

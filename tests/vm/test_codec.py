@@ -113,11 +113,11 @@ def test_nesting_does_not_recurse(depth: int) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["\ud800", object(), {1}, (1,), pytest.param(2**1_000_001, id="huge"), Exception()],
+    ["\ud800", object(), {1}, (1,), Exception()],
     ids=lambda value: type(value).__name__,
 )
 def test_what_no_record_can_hold_is_refused(value: Any) -> None:
-    """Surrogates, values of the host and integers past the language's limit are refused before anything is written."""
+    """Surrogates and values of the host are refused before anything is written."""
     with pytest.raises(UnstorableValue):
         bare_codec().pack([value])
 
