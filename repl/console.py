@@ -8,10 +8,19 @@ middle of the machine's work: the error is kept, further text is dropped, and wh
 from __future__ import annotations
 
 import sys
-from typing import TextIO
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TextIO
 
 from holdfast.repl import exits
 
+if TYPE_CHECKING:
+    from holdfast.repl.flow import Flow
+    from holdfast.vm.threads import Thread
+
+QUEUE_MAX = 1 << 18
+"""Bytes that may wait for a slow reader; a thread that prints more has to wait."""
+GRACE_S = 2.0
+"""How long a reader that is slow is waited for when a signal ends the process."""
 SAFE = frozenset(map(chr, range(32, 127))) | {"\n", "\t"}
 
 
@@ -25,19 +34,36 @@ def escaped(text: str) -> str:
 
 
 class Console:
-    """Where output goes."""
+    """Where output goes.
+
+    It waits for a slow reader, until :meth:`unblock`: from then on it is the threads that print that wait.
+    """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream if stream is not None else sys.stdout
         self.terminal = self.stream.isatty()
         self.broken: OSError | None = None
+        self.waiting: list[Thread] = []
+        """Threads of the world that wait until it is not full any more."""
+        self._flow: Flow | None = None
 
     def write(self, text: str) -> None:
         """Write what a program printed."""
+        self.put(escaped(text) if self.terminal else text)
+
+    def __call__(self, text: str) -> None:
+        """The same: a console is an outlet of threads."""
+        self.write(text)
+
+    def put(self, text: str) -> None:
+        """Write a text that is safe."""
         if self.broken is not None:
             return
+        if self._flow is not None:
+            self._flow.write(text.encode(self.stream.encoding, self.stream.errors or "strict"))
+            return
         try:
-            self.stream.write(escaped(text) if self.terminal else text)
+            self.stream.write(text)
             self.stream.flush()
         except OSError as error:
             self.broken = error
@@ -49,6 +75,46 @@ class Console:
             raise exits.Failure("", exits.BROKEN_PIPE)
         if error is not None:
             raise exits.Failure(f"the output cannot be written: {error.strerror}", exits.FAILED)
+
+    # ------------------------------------------------------------------ a reader that is slow
+
+    def unblock(self, wake: Callable[[], None]) -> None:
+        """Never wait for the reader from here on; ``wake`` is called in another thread when there is more room."""
+        from holdfast.repl.flow import Flow, open_again
+
+        try:
+            self.stream.flush()
+            descriptor = self.stream.fileno()
+            again = open_again(descriptor)
+        except (OSError, ValueError):
+            return  # it is no file of the operating system, or one that cannot be written
+        if again is not None:
+            self._flow = Flow(descriptor, again, self._fail, wake)
+
+    def _fail(self, error: OSError) -> None:
+        self.broken = error
+
+    @property
+    def full(self) -> bool:
+        """Must a thread that prints wait?"""
+        return self._flow is not None and self._flow.size > QUEUE_MAX
+
+    def signalled(self) -> None:
+        """A signal has come: :meth:`finish` looks whether it is hurried."""
+        if self._flow is not None:
+            self._flow.event.set()
+
+    def finish(self, hurried: Callable[[], bool]) -> bool:
+        """Wait until all is written, and for readers from here on; when it is ``hurried``, not for long.
+
+        False when something was dropped.
+        """
+        flow, self._flow = self._flow, None
+        if flow is None:
+            return True
+        done = flow.finish(hurried, GRACE_S)
+        flow.close()
+        return done
 
 
 def say(text: str) -> None:

@@ -54,6 +54,7 @@ class Driver:
             self.ended_by = number
         self.world.globals["_poll"] = True
         self.world.scheduler.event.set()
+        self.console.signalled()
 
     def take_interrupt(self) -> bool:
         """Was Ctrl-C pressed since the last call?"""
@@ -61,7 +62,9 @@ class Driver:
         return asked > 0
 
     def attend(self) -> None:
-        """Answer Ctrl-C."""
+        """Answer Ctrl-C, and let those go on that wait for the terminal."""
+        if self.console.waiting and not self.console.full:
+            self.world.scheduler.emptied(self.console)
         thread = self.target
         if self._asked and thread is not None and thread.f_state not in ("done", "failed"):
             self._asked = 0

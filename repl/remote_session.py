@@ -94,6 +94,9 @@ class RemoteSession:
         self.remote.checkpoint = answer.outcome.checkpoint
         return remote_wire.unpack_outcome(answer.outcome)
 
+    async def room(self) -> None:
+        """Writing here waits for the terminal."""
+
     def interrupt(self) -> bool:
         """End the entry that runs; False when none does."""
         if self._running:
