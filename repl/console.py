@@ -15,6 +15,7 @@ from holdfast.repl import exits
 
 if TYPE_CHECKING:
     from holdfast.repl.flow import Flow
+    from holdfast.repl.host import Problem
     from holdfast.vm.threads import Thread
 
 QUEUE_MAX = 1 << 18
@@ -46,6 +47,8 @@ class Console:
         self.waiting: list[Thread] = []
         """Threads of the world that wait until it is not full any more."""
         self._flow: Flow | None = None
+        self._errors: Console | None = None
+        self._wake: Callable[[], None] | None = None
 
     def write(self, text: str) -> None:
         """Write what a program printed."""
@@ -68,6 +71,25 @@ class Console:
         except OSError as error:
             self.broken = error
 
+    def failed(self, name: str, problem: Problem) -> None:
+        """Tell, on stderr, that a thread has failed that nobody joined."""
+        from holdfast.repl import colours
+        from holdfast.repl.problems import rendered
+
+        text = f"note: the thread '{escaped(name)}' failed, and nobody joined it\n"
+        text += rendered(problem, colours.wanted(self.errors.stream)) + "\n"
+        if not self.errors.full:  # where nobody reads, nobody is told
+            self.errors.put(text)
+
+    @property
+    def errors(self) -> Console:
+        """Where errors go."""
+        if self._errors is None:
+            self._errors = Console(sys.stderr)
+            if self._wake is not None:
+                self._errors.unblock(self._wake)
+        return self._errors
+
     def check(self) -> None:
         """Raise Failure if a write has failed."""
         error = self.broken
@@ -82,6 +104,7 @@ class Console:
         """Never wait for the reader from here on; ``wake`` is called in another thread when there is more room."""
         from holdfast.repl.flow import Flow, open_again
 
+        self._wake = wake
         try:
             self.stream.flush()
             descriptor = self.stream.fileno()
@@ -101,19 +124,20 @@ class Console:
 
     def signalled(self) -> None:
         """A signal has come: :meth:`finish` looks whether it is hurried."""
-        if self._flow is not None:
-            self._flow.event.set()
+        for console in (self, self._errors):
+            if console is not None and console._flow is not None:
+                console._flow.event.set()
 
     def finish(self, hurried: Callable[[], bool]) -> bool:
         """Wait until all is written, and for readers from here on; when it is ``hurried``, not for long.
 
         False when something was dropped.
         """
+        done = self._errors is None or self._errors.finish(hurried)
         flow, self._flow = self._flow, None
-        if flow is None:
-            return True
-        done = flow.finish(hurried, GRACE_S)
-        flow.close()
+        if flow is not None:
+            done = flow.finish(hurried, GRACE_S) and done
+            flow.close()
         return done
 
 

@@ -135,9 +135,12 @@ class LocalHost:
         started, cpu = perf_counter(), process_time()
         ended = self.driver.run(thread)
         seconds, cpu = perf_counter() - started, process_time() - cpu
-        if not ended:
-            return Outcome(host.STOPPED, seconds=seconds, cpu_seconds=cpu)
-        return outcome_of(self.world, thread, self.driver.interrupted, "", seconds, cpu)
+        if ended:
+            outcome = outcome_of(self.world, thread, self.driver.interrupted, "", seconds, cpu)
+        else:
+            outcome = Outcome(host.STOPPED, seconds=seconds, cpu_seconds=cpu)
+        self.driver.failures.ended(self.console)
+        return outcome
 
     # ------------------------------------------------------------------ looking
 

@@ -76,6 +76,8 @@ class LocalSession:
                 with Ticker(self.world.globals):
                     delay = scheduler.turn(1)
                 self.local.door.server.turned()
+                if self._running is None:
+                    self.driver.failures.ended(self.local.console)
                 if self._running is not None and self._running.done and self._ended is not None:
                     self._ended.set()
                 woken.clear()
