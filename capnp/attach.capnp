@@ -86,6 +86,13 @@ interface Terminal {
   # Held by the client.
   write @0 (text :Data) -> ();
   # Returns when the text is written: until then no more is sent.
+  failed @1 (thread :Text, errors :List(Error)) -> ();
+  # A thread that this terminal has started failed with the first error, and nobody joined it.
+}
+
+interface Watcher {
+  # Held by the client while something takes long.
+  progress @0 (phase :Text, done :UInt64, total :UInt64) -> ();
 }
 
 interface World {
@@ -107,4 +114,14 @@ interface World {
   status @10 () -> (fault :Fault, status :Status);
   checkpoint @11 () -> (fault :Fault, number :UInt64);
   sessions @12 () -> (fault :Fault, names :List(Text));
+
+  # The care of the world, while its programs go on.  A report is JSON.
+  check @13 (watcher :Watcher) -> (fault :Fault, report :Text);
+  collect @14 (watcher :Watcher) -> (fault :Fault, report :Text);
+  # Delete garbage.
+  measure @15 (watcher :Watcher) -> (fault :Fault, report :Text);
+  export @16 (target :Terminal, watcher :Watcher) -> (fault :Fault, lines :UInt64);
+  # The text is written to the target.
+  backup @17 (target :Text) -> (fault :Fault, checkpoint :UInt64);
+  # The target is an absolute path: both sides are processes of the same user, who may write there anyway.
 }

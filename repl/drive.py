@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.repl import exits
 from holdfast.repl.console import Console
+from holdfast.repl.failures import Failures
 
 if TYPE_CHECKING:
     from holdfast.repl.remote_door import Door
@@ -39,6 +40,7 @@ class Driver:
         self._asked = 0
         self.door: Door | None = None
         """Who is let into the world while it is driven."""
+        self.failures = Failures(world, console)
         world.scheduler.on_event = self.attend
 
     # ------------------------------------------------------------------ signals
@@ -54,6 +56,7 @@ class Driver:
             self.ended_by = number
         self.world.globals["_poll"] = True
         self.world.scheduler.event.set()
+        self.console.signalled()
 
     def take_interrupt(self) -> bool:
         """Was Ctrl-C pressed since the last call?"""
@@ -61,7 +64,10 @@ class Driver:
         return asked > 0
 
     def attend(self) -> None:
-        """Answer Ctrl-C."""
+        """Answer Ctrl-C, let those go on that wait for the terminal, tell of threads that failed."""
+        if self.console.waiting and not self.console.full:
+            self.world.scheduler.emptied(self.console)
+        self.failures.attend()
         thread = self.target
         if self._asked and thread is not None and thread.f_state not in ("done", "failed"):
             self._asked = 0

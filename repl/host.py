@@ -137,6 +137,9 @@ class SessionHost(Protocol):
     async def evaluate(self, text: str, width: int) -> Outcome:
         """Run one entry; returns when all that it did is durable."""
 
+    async def room(self) -> None:
+        """Wait until the terminal can take more."""
+
     def interrupt(self) -> bool:
         """End the entry that runs; False when none does."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from time import perf_counter, process_time
 from types import TracebackType
@@ -63,6 +64,7 @@ class LocalHost:
         self.path = options.path
         self.world = open_world(options)
         self.world.write = console.write
+        console.unblock(self.world.scheduler.event.set)
         self.driver = Driver(self.world, console)
         self.door = self.driver.door = Door(self)
 
@@ -80,14 +82,24 @@ class LocalHost:
         self.signals.listener = self.driver.signal
 
     def close(self) -> None:
-        """A last checkpoint, which releases all output; then let go of the files."""
+        """A last checkpoint, which releases all output; then let go of the files, and wait for the terminal.
+
+        Raises Stop when a signal came before all was written.
+        """
         self.listen()
         try:
             self.door.linger()
             self.door.close()
             self.world.close()
+            written = self.console.finish(self.hurried)
         finally:
             self.signals.listener = None
+        if not written and not self.ended_by:
+            raise Stop(signal.SIGINT)
+
+    def hurried(self) -> bool:
+        """Is the process to end now?"""
+        return bool(self.ended_by) or self.driver.take_interrupt()
 
     def abandon(self) -> None:
         """Let go of the files; the world on disk is its last checkpoint."""
@@ -118,13 +130,17 @@ class LocalHost:
         except CompileError as error:
             return Outcome(host.REFUSED, str(error))
         thread = self.world.start_program(unit, program.args)
+        thread.output = self.console
         self.listen()
         started, cpu = perf_counter(), process_time()
         ended = self.driver.run(thread)
         seconds, cpu = perf_counter() - started, process_time() - cpu
-        if not ended:
-            return Outcome(host.STOPPED, seconds=seconds, cpu_seconds=cpu)
-        return outcome_of(self.world, thread, self.driver.interrupted, "", seconds, cpu)
+        if ended:
+            outcome = outcome_of(self.world, thread, self.driver.interrupted, "", seconds, cpu)
+        else:
+            outcome = Outcome(host.STOPPED, seconds=seconds, cpu_seconds=cpu)
+        self.driver.failures.ended(self.console)
+        return outcome
 
     # ------------------------------------------------------------------ looking
 

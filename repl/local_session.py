@@ -46,6 +46,7 @@ class LocalSession:
         self.switch(name)
         self._running: Entry | None = None
         self._ended: asyncio.Event | None = None
+        self._room = asyncio.Event()
 
     @property
     def name(self) -> str:
@@ -71,9 +72,12 @@ class LocalSession:
         try:
             while not self.driver.ended_by:
                 self.driver.attend()
+                self._room.set()
                 with Ticker(self.world.globals):
                     delay = scheduler.turn(1)
                 self.local.door.server.turned()
+                if self._running is None:
+                    self.driver.failures.ended(self.local.console)
                 if self._running is not None and self._running.done and self._ended is not None:
                     self._ended.set()
                 woken.clear()
@@ -101,6 +105,7 @@ class LocalSession:
             entry = self.session.start(text)
         except CompileError as error:
             return Outcome(host.REFUSED, str(error))
+        entry.thread.output = self.local.console
         started, cpu = perf_counter(), process_time()
         self._running, self._ended = entry, asyncio.Event()
         self.driver.take_interrupt()
@@ -122,6 +127,12 @@ class LocalSession:
     def show(self, value: Any, width: int) -> str:
         """A value in the form of source, within the limits."""
         return pretty(value, width, items=SHOW_ITEMS, depth=SHOW_DEPTH, characters=SHOW_CHARACTERS)
+
+    async def room(self) -> None:
+        """Wait until the terminal can take more."""
+        while self.local.console.full and self.local.console.broken is None:
+            self._room.clear()
+            await self._room.wait()
 
     def interrupt(self) -> bool:
         """End the entry that runs; False when none does."""

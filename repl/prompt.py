@@ -184,10 +184,10 @@ class PromptConsole(Console):
         self._waiting: list[str] = []
         self._writer: asyncio.Task[None] | None = None
 
-    def write(self, text: str) -> None:
-        """Write what a program printed, now or when the prompt has stepped aside."""
+    def put(self, text: str) -> None:
+        """Write a text, now or when the prompt has stepped aside."""
         if self.prompt is None or not self.prompt.app.is_running:
-            super().write(text)
+            super().put(text)
             return
         self._waiting.append(text)
         if self._writer is None:
@@ -198,7 +198,12 @@ class PromptConsole(Console):
             text = "".join(self._waiting)
             self._waiting.clear()
             self._writer = None
-            super().write(text)
+            super().put(text)
+
+    @property
+    def errors(self) -> Console:
+        """They appear where everything else does."""
+        return self
 
     async def drain(self) -> None:
         """Write what still waits; to be called when the prompt has gone."""

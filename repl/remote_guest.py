@@ -19,7 +19,7 @@ from holdfast.lang.diagnostics import CompileError
 from holdfast.repl import exits, host, remote_wire
 from holdfast.repl.drive import INTERRUPTED
 from holdfast.repl.exits import Failure
-from holdfast.repl.host import Outcome
+from holdfast.repl.host import Outcome, Problem
 from holdfast.repl.local import outcome_of
 from holdfast.repl.remote_server import CALLS_MAX
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 QUEUE_MAX = 1 << 18
 """Characters that may wait for a slow terminal; a thread that prints more has to wait."""
+FAILURE_SIZE = 1_000
+"""What a failed thread counts for in the queue."""
 VANISHED = "the terminal that ran this has gone"
 WIDTH_MAX = 10_000
 
@@ -43,7 +45,8 @@ class Outlet:
     def __init__(self, guest: Guest) -> None:
         self.guest = guest
         self.waiting: list[Thread] = []
-        self.texts: deque[str] = deque()
+        self.texts: deque[str | tuple[str, Problem]] = deque()
+        """What is to be written, and threads that failed, in order."""
         self.size = 0
         self.closed = False
         self.empty = asyncio.Event()
@@ -57,9 +60,17 @@ class Outlet:
 
     def __call__(self, text: str) -> None:
         """Take a text that is durable."""
-        if not self.closed and text:
-            self.texts.append(text)
-            self.size += len(text)
+        if text:
+            self._take(text, len(text))
+
+    def failed(self, name: str, problem: Problem) -> None:
+        """A thread failed, and nobody joined it."""
+        self._take((name, problem), FAILURE_SIZE)
+
+    def _take(self, what: str | tuple[str, Problem], size: int) -> None:
+        if not self.closed:
+            self.texts.append(what)
+            self.size += size
             self.empty.clear()
             self._more.set()
 
@@ -71,9 +82,13 @@ class Outlet:
                 self._more.clear()
                 await self._more.wait()
             text = self.texts.popleft()
-            for start in range(0, len(text), remote_wire.CHUNK):
-                await terminal.write(text[start : start + remote_wire.CHUNK].encode())
-            self.size -= len(text)
+            if isinstance(text, str):
+                for start in range(0, len(text), remote_wire.CHUNK):
+                    await terminal.write(text[start : start + remote_wire.CHUNK].encode())
+                self.size -= len(text)
+            else:
+                await terminal.failed(text[0], remote_wire.pack_problem(text[1]))
+                self.size -= FAILURE_SIZE
             if not self.full and self.waiting:
                 self.guest.world.scheduler.emptied(self)
 
@@ -138,6 +153,8 @@ class Guest:
         thread, ended = self.thread, self._ended
         if thread is not None and ended is not None and not ended.done() and thread.f_state in ("done", "failed"):
             ended.set_result(None)
+        if self.session is not None and thread is None:
+            self.server.driver.failures.ended(self.outlet)
 
     async def durable(self) -> None:
         """Wait until everything up to now is on disk, and what was printed is on its way."""
@@ -206,6 +223,7 @@ class Guest:
             await self._ended
             seconds, cpu = perf_counter() - started, process_time() - cpu
             outcome = outcome_of(self.world, thread, self.interrupted, show(), seconds, cpu)
+            self.server.driver.failures.ended(self.outlet)
             await self.durable()
             await self.outlet.empty.wait()
             return outcome

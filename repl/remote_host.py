@@ -58,12 +58,12 @@ class RemoteHost:
 
     # ------------------------------------------------------------------ programs
 
-    def _deliver(self, text: str, written: Callable[[], None]) -> None:
-        def write() -> None:
-            self.console.write(text)
+    def _deliver(self, write: Callable[[Console], None], written: Callable[[], None]) -> None:
+        def deliver() -> None:
+            write(self.console)
             written()
 
-        self._events.put(write)
+        self._events.put(deliver)
 
     def run(self, program: Program) -> Outcome:
         """Run a program to its end; what it prints is written here, in this thread."""

@@ -18,12 +18,13 @@ from concurrent.futures import Future
 from typing import Any
 
 from holdfast.repl import exits, remote_wire
+from holdfast.repl.console import Console
 from holdfast.repl.exits import Failure
 from holdfast.repl.remote_wire import check_fault
 
 LOST = "the process that had the world open has gone; the world is as of its last checkpoint: try again"
 
-Deliver = Callable[[str, Callable[[], None]], None]
+Deliver = Callable[[Callable[[Console], None], Callable[[], None]], None]
 
 
 class Line:
@@ -33,8 +34,9 @@ class Line:
     """
 
     def __init__(self, connection: socket.socket) -> None:
-        self.deliver: Deliver = lambda text, written: written()
-        """Called in the helper thread; ``written`` may be called in any."""
+        self.deliver: Deliver = lambda write, written: written()
+        """Called in the helper thread with what writes something to a console, in the terminal's own thread;
+        ``written`` may be called in any."""
         self.on_end: Callable[[], None] = lambda: None
         """Called in the helper thread when the connection has ended."""
         self.ended = False
@@ -106,7 +108,8 @@ class Line:
         stream = await capnp.AsyncIoStream.create_unix_connection(sock=connection)
         client = capnp.TwoPartyClient(stream, traversal_limit_in_words=remote_wire.MESSAGE_WORDS_MAX)
         self._world = client.bootstrap().cast_as(schema.World)
-        terminal = type("Terminal", (schema.Terminal.Server,), {"write_context": self._write})
+        methods = {"write_context": self._write, "failed_context": self._failed}
+        terminal = type("Terminal", (schema.Terminal.Server,), methods)
         await self._call("hello", {"version": remote_wire.VERSION, "terminal": terminal()})
         self._ready.set_result(None)
         over = {asyncio.ensure_future(client.on_disconnect()), asyncio.create_task(closing.wait())}
@@ -117,9 +120,18 @@ class Line:
         await asyncio.sleep(0)  # calls under way learn of it
 
     async def _write(self, context: Any) -> None:
+        text = bytes(context.params.text).decode(errors="replace")
+        await self._delivered(lambda console: console.write(text))
+
+    async def _failed(self, context: Any) -> None:
+        name, problem = str(context.params.thread), remote_wire.unpack_problem(context.params.errors)
+        if problem is not None:
+            found = problem
+            await self._delivered(lambda console: console.failed(name, found))
+
+    async def _delivered(self, write: Callable[[Console], None]) -> None:
         loop = asyncio.get_running_loop()
         written = asyncio.Event()
-        text = bytes(context.params.text).decode(errors="replace")
 
         def done() -> None:
             try:
@@ -127,5 +139,5 @@ class Line:
             except RuntimeError:
                 pass  # the connection has ended
 
-        self.deliver(text, done)
+        self.deliver(write, done)
         await written.wait()

@@ -14,6 +14,7 @@ from typing import Any
 
 from holdfast.lang.diagnostics import CompileError
 from holdfast.repl import exits, host, remote_wire
+from holdfast.repl.console import Console
 from holdfast.repl.exits import Failure
 from holdfast.repl.files import loader
 from holdfast.repl.host import Candidate, Description, Outcome, Status, ThreadRow
@@ -49,12 +50,12 @@ class RemoteSession:
             except RuntimeError:
                 pass  # this REPL has ended
 
-        def deliver(text: str, written: Callable[[], None]) -> None:
-            def write() -> None:
-                self.remote.console.write(text)
+        def deliver(write: Callable[[Console], None], written: Callable[[], None]) -> None:
+            def here() -> None:
+                write(self.remote.console)
                 written()
 
-            soon(write)
+            soon(here)
 
         def listener(number: int) -> None:
             if number == signal.SIGINT:
@@ -93,6 +94,9 @@ class RemoteSession:
             self._running = False
         self.remote.checkpoint = answer.outcome.checkpoint
         return remote_wire.unpack_outcome(answer.outcome)
+
+    async def room(self) -> None:
+        """Writing here waits for the terminal."""
 
     def interrupt(self) -> bool:
         """End the entry that runs; False when none does."""

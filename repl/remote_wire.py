@@ -18,7 +18,7 @@ from holdfast.repl import exits
 from holdfast.repl.exits import Failure
 from holdfast.repl.host import Candidate, Description, Outcome, Place, Problem, Program, Status, ThreadRow
 
-VERSION = 1
+VERSION = 2
 MESSAGE_WORDS_MAX = 4 << 20
 """A larger message (32 MB) ends the connection."""
 SOURCES_BYTES_MAX = 24 << 20
@@ -134,8 +134,19 @@ def imported(text: str, name: str, load: Callable[[str], str | None], entry: boo
 
 def pack_outcome(outcome: Outcome, checkpoint: int) -> dict[str, Any]:
     """How a program ended."""
+    return {
+        "state": outcome.state,
+        "text": outcome.text,
+        "errors": pack_problem(outcome.problem),
+        "seconds": outcome.seconds,
+        "cpuSeconds": outcome.cpu_seconds,
+        "checkpoint": checkpoint,
+    }
+
+
+def pack_problem(problem: Problem | None) -> list[dict[str, Any]]:
+    """An error, what caused it, what caused that, …"""
     errors = []
-    problem = outcome.problem
     while problem is not None:
         trace = problem.trace
         if len(trace) > 2 * PLACES_MAX:
@@ -150,23 +161,21 @@ def pack_outcome(outcome: Outcome, checkpoint: int) -> dict[str, Any]:
             }
         )
         problem = problem.cause
-    return {
-        "state": outcome.state,
-        "text": outcome.text,
-        "errors": errors,
-        "seconds": outcome.seconds,
-        "cpuSeconds": outcome.cpu_seconds,
-        "checkpoint": checkpoint,
-    }
+    return errors
+
+
+def unpack_problem(errors: Any) -> Problem | None:
+    """The same on the other side."""
+    problem = None
+    for error in reversed(errors):
+        trace = tuple(Place(place.file, place.line, place.function, place.source) for place in error.trace)
+        problem = Problem(error.kind, error.message, trace, problem, error.internal)
+    return problem
 
 
 def unpack_outcome(packed: Any) -> Outcome:
-    """The same on the other side."""
-    problem = None
-    for error in reversed(packed.errors):
-        trace = tuple(Place(place.file, place.line, place.function, place.source) for place in error.trace)
-        problem = Problem(error.kind, error.message, trace, problem, error.internal)
-    return Outcome(packed.state, packed.text, problem, packed.seconds, packed.cpuSeconds)
+    """How a program ended, on the other side."""
+    return Outcome(packed.state, packed.text, unpack_problem(packed.errors), packed.seconds, packed.cpuSeconds)
 
 
 def unpack_rows(packed: Any) -> list[ThreadRow]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import shutil
 import sys
 from collections.abc import Coroutine
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from holdfast.lang.lexer import is_complete
 from holdfast.repl import colours, exits, host
 from holdfast.repl.colon import COMMANDS, HELP
-from holdfast.repl.console import Console, escaped
+from holdfast.repl.console import Console, escaped, tell
+from holdfast.repl.entries import lines
 from holdfast.repl.exits import Failure
 from holdfast.repl.host import Description, Outcome, SessionHost
 from holdfast.repl.problems import rendered, where
@@ -74,15 +74,14 @@ class Shell:
         """Entries from a pipe or file, without a prompt."""
         server = asyncio.create_task(self.session.serve())
         text = ""
-        if isinstance(sys.stdin, io.TextIOWrapper):  # in the C locale Python would let through what is no UTF-8
-            sys.stdin.reconfigure(encoding="utf-8", errors="strict")
         try:
-            for line in sys.stdin:
+            async for line in lines(sys.stdin.fileno()):
                 text += line
                 if not text.startswith((":", "?")) and text.strip() and not is_complete(text):
                     continue
                 entry, text = text, ""
                 await self.enter(server, entry)
+                await beside(server, self.session.room())
             if text.strip():
                 await self.enter(server, text)
         except Leave:
@@ -170,7 +169,7 @@ class Shell:
 
     def out(self, text: str) -> None:
         """Show a text that is safe."""
-        print(text, file=self.console.stream, flush=True)
+        self.console.put(text + "\n")
 
     def fail(self, text: str, *, escape: bool = True, head: bool = True) -> None:
         """Show that something went wrong."""
@@ -178,8 +177,10 @@ class Shell:
             text = escaped(text)
         if head:
             text = colours.paint("error", colours.RED, self.colour) + ": " + text
-        stream = self.console.stream if self.console.terminal else sys.stderr
-        print(text, file=stream, flush=True)
+        if self.console.terminal:
+            self.out(text)
+        else:
+            tell(text)
 
 
 def described(description: Description) -> str:

@@ -78,13 +78,17 @@ class Linker:
         """Bind everything that a file defines."""
         self.prepare(unit)
         compiled = unit.unit
-        for name, value in compiled.constants.items():
-            self.globals[f"{compiled.module}:{name}"] = value
-        for name, index in compiled.definitions.items():
-            self.globals[f"{compiled.module}:{name}"] = self.function(unit.protos[index])
+        for name in [*compiled.constants, *compiled.definitions]:
+            self.bind(unit, name)
         supers = super_calls(unit)
         for spec in self.bases_first(compiled.classes):
             self.class_(unit, spec, supers.get(spec.global_name, set()))
+
+    def bind(self, unit: UnitCode, name: str) -> None:
+        """Bind a function or constant of a file."""
+        index = unit.unit.definitions.get(name)
+        value = unit.unit.constants[name] if index is None else self.function(unit.protos[index])
+        self.globals[f"{unit.unit.module}:{name}"] = value
 
     def function(self, proto: Proto) -> FunctionType:
         """A function object without captures."""
@@ -129,6 +133,7 @@ class Linker:
             python = make_class(spec.name, number, base_class, new)
         else:
             python = old.python
+            python._name = python._ghost._name = spec.name
             self.upgrade(old, spec, fields)
         init = unit.protos[spec.methods["init"]] if "init" in spec.methods else base.init if base else None
         info = ClassInfo(spec.name, unit.unit.module, number, python, base, fields, init, unit)
@@ -145,6 +150,12 @@ class Linker:
         self.globals[spec.global_name] = made
         self.on_class(info)
         return info
+
+    def also_called(self, info: ClassInfo, name: str) -> None:
+        """Bind a former name of a class, for older code that uses it."""
+        old, new = f"{info.module}:{name}", f"{info.module}:{info.name}"
+        self.globals[old], self.globals["C:" + old] = self.globals[new], info.python
+        self.classes[old] = info
 
     def base_of(self, spec: ClassSpec) -> tuple[type[Obj], ClassInfo | None]:
         """The Python class to extend, and the linked class if it is one of Hold."""

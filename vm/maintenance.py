@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from holdfast.vm import ids, memory
 from holdfast.vm.codec import ABSENT, DamagedRecord, Pieces, Reference, bare_codec, check_values, key_name, pairs
+from holdfast.vm.definitions import Definitions
 from holdfast.vm.heap import COMMIT_KEY, ROOT
 from holdfast.vm.store import Store, WorldDamaged, WorldMissing, object_key
 
@@ -183,7 +184,8 @@ class _Graph:
 
 
 def check(store: Store, progress: Progress = _silent) -> Iterator[Report]:
-    """Check a world: every record decodes, every reference of what lives resolves, pieces add up.
+    """Check a world: every record decodes, every reference of what lives resolves, pieces add up, and the source of
+    every class and function is there.
 
     Gives the report, growing, once a slice; the last one is complete.
     """
@@ -212,6 +214,11 @@ def check(store: Store, progress: Progress = _silent) -> Iterator[Report]:
 
 
 def _check_records(graph: _Graph, report: Report, progress: Progress) -> Iterator[Report]:
+    definitions = None
+    try:
+        definitions = Definitions(graph.view)
+    except DamagedRecord as error:  # then what classes there are is not known
+        report.add(error.name, error.reason)
     for count, oid in enumerate(graph.oids):
         key = object_key(oid)
         record = graph.view.get(key) or b""
@@ -219,6 +226,8 @@ def _check_records(graph: _Graph, report: Report, progress: Progress) -> Iterato
         try:
             values, refs = graph.unpack(key, record)
             _check_object(key, oid, values)
+            if definitions is not None:
+                definitions.check(values[0], values[1], values[4:], ids.kid(oid))
         except DamagedRecord as error:
             report.add(error.name, error.reason)
             continue

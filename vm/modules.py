@@ -1,4 +1,18 @@
-"""Files of Hold in a world: compiled, linked, kept by content hash, found again by name."""
+"""Files of Hold in a world: compiled, linked, kept by content hash, found again by name.
+
+Side records (all text)::
+
+    source:HASH     [text, name of the file, mode] of one version; of an entry of a session also the names that it saw
+    module:NAME     the hash of the newest version of a file
+    names:NAME      {name: [kind, hash]}: all that any version of the file has defined, and the last version that did
+
+**What has gone from its file stays usable.**  Older code of the world may mean a definition that the newest version of
+its module no longer has: an instance its class, a closure a function.  Such a name is bound to what the last version
+that had it says (:meth:`Modules.define`), when something is loaded that may use it; a class that was renamed is the
+renamed one.  A file that is run or imported sees the newest versions only.
+
+What is compiled from the world's own sources takes its imports from the world, never from files.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +26,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from holdfast.lang.compile import compile_source, source_hash
 from holdfast.lang.diagnostics import CompileError, Diagnostic, Source
 from holdfast.lang.lower import Unit
-from holdfast.lang.scope import ModuleInterface
+from holdfast.lang.scope import Export, ModuleInterface, global_name
 from holdfast.lang.tree import Span
 from holdfast.vm.code import UnitCode
-from holdfast.vm.codec import open_record
+from holdfast.vm.codec import DamagedRecord, open_record
 from holdfast.vm.helpers import guest_callable
 from holdfast.vm.library import PREFIX, is_library
+from holdfast.vm.link import super_calls
 from holdfast.vm.objects import ERRORS, Error, fail, kind_name, make_error
 
 if TYPE_CHECKING:
@@ -39,6 +54,10 @@ class Modules:
         """(module, hash) to what was compiled."""
         self.newest: dict[str, UnitCode] = {}
         self.loading: list[str] = []
+        self._current: set[UnitCode] = set()
+        """Versions whose imports were read again since the outermost load of a file began."""
+        self._names: dict[str, dict[str, list[str]]] = {}
+        """Module to its record ``names:NAME``."""
 
     # ------------------------------------------------------------------ side records
 
@@ -48,12 +67,8 @@ class Modules:
 
     def read(self, key: str) -> str | None:
         """A side record."""
-        raw = key.encode()
-        if raw in self.world.outbox.meta:
-            found = self.world.outbox.meta[raw]
-            return found.decode() if found is not None else None
-        record = self.world.store.get(b"M" + raw)
-        return bytes(open_record(b"M" + raw, record)).decode() if record is not None else None
+        found = self.world.outbox.side_record(key.encode())
+        return found.decode() if found is not None else None
 
     def stored(self, prefix: str) -> Iterator[tuple[str, str]]:
         """All side records whose key begins so: rest of the key, text."""
@@ -84,16 +99,25 @@ class Modules:
         return path.name
 
     def add(self, text: str, name: str, module: str, mode: str) -> UnitCode:
-        """Compile a version of a file, unless it is there, link it, and keep its source."""
+        """Compile a version of a file, unless it is there, link it, and keep its source.
+
+        What it imports may have changed where it has not: so that is read again.
+        """
+        if not self.loading:
+            self._current.clear()
         hash_ = source_hash(text)
         found = self.versions.get((module, hash_))
         if found is None:
             found = self.compile(text, name, module, mode)
             self.store(f"source:{hash_}", json.dumps([text, name, mode]))
+        elif found not in self._current and not all(map(is_library, found.unit.imports)):
+            self.analysed(text, name, module, mode)
+        self._current.add(found)
         if self.newest.get(module) is not found:
             self.world.linker.link(found)
             self.newest[module] = found
             self.store(f"module:{module}", hash_)
+            self.note_names(found)
         return found
 
     def entry(self, text: str, name: str, module: str, scope: dict[str, str]) -> UnitCode:
@@ -120,31 +144,39 @@ class Modules:
         mode: str,
         scope: dict[str, str] | None = None,
         hash_: str | None = None,
+        stored: bool = False,
     ) -> UnitCode:
         """Compile only.  For an entry of a session ``scope`` is what its names mean."""
-        source = Source(name, text)
-        folder = "" if mode == "session" else module
-        session = None
-        if scope is not None:
-            from holdfast.vm.session import variables
-
-            session = variables(self.world, scope, _WORD.findall(text))
-
-        def importer(path: str, span: Span) -> ModuleInterface:
-            return self.import_(path, folder, span, source)
-
-        self.loading.append(module)
-        try:
-            unit: Unit = compile_source(text, name, module, mode, self.names(module), importer, session)
-        finally:
-            self.loading.pop()
-        made = self.world.table.add(unit, hash_ or source_hash(text), source)
+        unit = self.analysed(text, name, module, mode, scope, stored)
+        made = self.world.table.add(unit, hash_ or source_hash(text), Source(name, text))
         if scope is not None:
             from holdfast.vm.session import bindings
 
             made.bindings = bindings(self.world, made)
         self.versions[module, made.hash] = made
         return made
+
+    def analysed(
+        self, text: str, name: str, module: str, mode: str, scope: dict[str, str] | None = None, stored: bool = False
+    ) -> Unit:
+        """A file, compiled; what it imports is loaded, from files unless it is ``stored`` itself."""
+        source = Source(name, text)
+        folder = "" if mode == "session" else module
+        session = None
+        if scope is not None:
+            from holdfast.vm.session import variables
+
+            session = variables(self.world, scope, _WORD.findall(text), stored)
+        find = self.import_stored if stored else self.import_
+
+        def importer(path: str, span: Span) -> ModuleInterface:
+            return find(path, folder, span, source)
+
+        self.loading.append(module)
+        try:
+            return compile_source(text, name, module, mode, self.names(module), importer, session)
+        finally:
+            self.loading.pop()
 
     def names(self, module: str) -> dict[str, str]:
         """The names that a module finds defined: the built-in ones, and host functions for the library's own."""
@@ -180,7 +212,26 @@ class Modules:
                     "E0123", f"there is no module '{path}'", span, "give the path of a file beside this one", source
                 )
             unit = stored
-        return ModuleInterface(name, unit.unit.exports)
+        return self.interface(unit)
+
+    def import_stored(self, path: str, importer: str, span: Span, source: Source) -> ModuleInterface:
+        """The interface of a module that a source of the world imports, with what has gone from it since."""
+        name = self.resolve_path(path, importer) or path
+        unit = self.newest.get(name)
+        if unit is None and name not in self.loading:
+            library = self.world.library.text(name) if is_library(name) else None
+            unit = self.load_stored(name) if library is None else self.add(library, name, name, "module")
+        if unit is None:
+            self.refuse("E0123", f"the world has no module '{name}'", span, "run a program that imports it", source)
+        return self.interface(unit, stored=True)
+
+    def interface(self, unit: UnitCode, stored: bool = False) -> ModuleInterface:
+        """What a module offers to a file, or to a source of the world (``stored``)."""
+        name, exports = unit.unit.module, unit.unit.exports
+        if stored:
+            known = {word: Export(kind, global_name(name, word)) for word, (kind, _) in self.defined(name).items()}
+            exports = known | exports
+        return ModuleInterface(name, exports)
 
     @staticmethod
     def refuse(code: str, message: str, span: Span, help_text: str, source: Source) -> NoReturn:
@@ -217,16 +268,72 @@ class Modules:
         return found
 
     def version(self, module: str, hash_: str) -> UnitCode:
-        """One version of a file, compiled but not made the newest."""
+        """One version of a file, compiled but not made the newest; what it uses of its module's and its imports' is
+        bound.
+
+        Raises DamagedRecord.
+        """
         found = self.versions.get((module, hash_))
         if found is None:
             record = self.read(f"source:{hash_}")
             if record is None:
-                raise LookupError(hash_)
+                raise DamagedRecord(f"source of {module}", f"the world does not have its version {hash_}")
             text, name, mode, *scope = json.loads(record)
-            found = self.compile(text, name, module, mode, scope[0] if scope else None, hash_=hash_)
+            try:
+                found = self.compile(text, name, module, mode, scope[0] if scope else None, hash_, stored=True)
+            except CompileError as error:
+                first = error.diagnostics[0]
+                reason = f"version {hash_} cannot be compiled any more: {first.message}"
+                raise DamagedRecord(f"source of {module}", reason) from None
             self.world.linker.prepare(found)
+            words = set(_WORD.findall(text))
+            for used in dict.fromkeys([module, *found.unit.imports]):
+                for word in words & self.defined(used).keys():
+                    self.define(used, word)
         return found
+
+    # ------------------------------------------------------------------ what has gone from its file
+
+    def defined(self, module: str) -> dict[str, list[str]]:
+        """All that any version of a module has defined: name to kind, and the hash of the last version that did."""
+        found = self._names.get(module)
+        if found is None:
+            found = self._names[module] = json.loads(self.read(f"names:{module}") or "{}")
+        return found
+
+    def note_names(self, unit: UnitCode) -> None:
+        """A version has become the newest of its module."""
+        module = unit.unit.module
+        known = self.defined(module)
+        names = known | {name: [export.kind, unit.hash] for name, export in unit.unit.exports.items()}
+        if names != known:
+            self._names[module] = names
+            self.store(f"names:{module}", json.dumps(names))
+
+    def define(self, module: str, name: str) -> None:
+        """Bind a name that the newest version of a module does not define to what the last version that did says.
+
+        Does nothing for a name that is bound already, or was never defined.
+        """
+        world, key = self.world, global_name(module, name)
+        renamed = world.renamed.get((module, name))
+        if renamed is not None:
+            world.find_class(renamed)  # which binds the old name as well
+        if key in world.globals or name not in self.defined(module):
+            return
+        hash_ = self.defined(module)[name][1]
+        if self.read(f"module:{module}") == hash_:
+            return  # it is bound when that version is linked
+        unit = self.version(module, hash_)
+        if key in world.globals:
+            return  # compiling has met it
+        spec = next((spec for spec in unit.unit.classes if spec.name == name), None)
+        if spec is None:
+            world.linker.bind(unit, name)
+            return
+        if spec.base is not None and ":" in spec.base and not spec.base.startswith("b:"):
+            self.define(*spec.base.rsplit(":", 1))
+        world.linker.class_(unit, spec, super_calls(unit).get(spec.global_name, set()))
 
     def error_constructor(self, name: str) -> FunctionType:
         """The constructor of a built-in error class, as a value."""

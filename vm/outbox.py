@@ -22,6 +22,7 @@ from operator import itemgetter
 from time import monotonic
 
 from holdfast.vm.checkpoint import Checkpoint, Checkpointer
+from holdfast.vm.codec import open_record
 from holdfast.vm.heap import Heap
 from holdfast.vm.store import StoreError
 
@@ -41,6 +42,8 @@ class Outbox:
         """Where released output goes that has no other place."""
         self.meta: dict[bytes, bytes | None] = {}
         """Side records that the next checkpoint writes."""
+        self.taken: dict[bytes, bytes | None] = {}
+        """Those that the open checkpoint has taken."""
         self.texts: list[tuple[str, Callable[[str], None] | None]] = []
         """What waits, in order, and where it goes."""
         self.size = 0
@@ -121,8 +124,17 @@ class Outbox:
             self.checkpointer.recover()
             return True
         if not more:
+            self.taken = {}
             self.written.append(checkpoint)
         return more
+
+    def side_record(self, key: bytes) -> bytes | None:
+        """A side record's text as it is now."""
+        for waiting in (self.meta, self.taken):
+            if key in waiting:
+                return waiting[key]
+        record = self.heap.store.get(b"M" + key)
+        return bytes(open_record(b"M" + key, record)) if record is not None else None
 
     def evict(self) -> bool:
         """A step of the sweep that keeps the world within its memory; False when none is needed."""
@@ -140,8 +152,8 @@ class Outbox:
     def begin(self) -> Checkpoint:
         """Begin a checkpoint of the world as it is now."""
         self.sweep = None
-        meta, self.meta = self.meta, {}
-        made = self.checkpointer.begin(meta=meta, on_durable=lambda _: self.wake())
+        self.taken, self.meta = self.meta, {}
+        made = self.checkpointer.begin(meta=self.taken, on_durable=lambda _: self.wake())
         self.shares[made.number] = len(self.texts) - sum(self.shares.values())
         return made
 

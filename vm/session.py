@@ -26,7 +26,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from holdfast.lang.diagnostics import CompileError, Diagnostic
-from holdfast.lang.scope import Kind, ModuleInterface, Variable
+from holdfast.lang.scope import Kind, Variable
 from holdfast.vm.code import UnitCode
 from holdfast.vm.objects import NEW, UNSET, Box, live
 
@@ -103,7 +103,9 @@ class Session:
             return live(live(self.record.v["variables"]).v[name]).v
         kind, _, target = (word or "").partition(" ")
         if kind in ("class", "function", "constant"):
-            self.world.modules.load_stored(target.rpartition(":")[0])
+            module, _, definition = target.rpartition(":")
+            self.world.modules.load_stored(module)
+            self.world.modules.define(module, definition)
             return self.world.globals.get(target, UNSET)
         return UNSET
 
@@ -186,8 +188,9 @@ def in_words(variable: Variable) -> str:
     return "fn" if variable.what == "function" else "var" if variable.mutable else "let"
 
 
-def variables(world: World, scope: Scope, used: Iterable[str]) -> dict[str, Variable]:
-    """What the resolver must know of the names; modules are loaded for those that are used."""
+def variables(world: World, scope: Scope, used: Iterable[str], stored: bool) -> dict[str, Variable]:
+    """What the resolver must know of the names; modules are loaded for those that are used.  For a ``stored`` entry
+    they have all that they ever had."""
     wanted = set(used)
     found: dict[str, Variable] = {}
     for name, word in scope.items():
@@ -197,10 +200,13 @@ def variables(world: World, scope: Scope, used: Iterable[str]) -> dict[str, Vari
             continue
         interface = None
         if name in wanted:
-            unit = world.modules.load_stored(target if kind == "module" else target.rpartition(":")[0])
+            module, _, definition = target.rpartition(":")
+            unit = world.modules.load_stored(target if kind == "module" else module)
             if unit is None:
                 continue
-            interface = ModuleInterface(unit.unit.module, unit.unit.exports)
+            interface = world.modules.interface(unit, stored)
+            if kind != "module":
+                world.modules.define(module, definition)
         if kind == "module":
             found[name] = Variable(name, Kind.MODULE, (0, 0), what="module", interface=interface)
         else:

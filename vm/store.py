@@ -19,10 +19,15 @@ silently drops what follows a damaged spot in the middle of the log, acknowledge
 against a power cut, lets other threads run meanwhile, and is never retried: what a failed fsync has lost cannot be
 known.  After a failure the store takes no writes until it was reopened.  Every host error becomes one of the
 ``StoreError`` classes with a message for people.
+
+Who opens a world first takes a lock of ours (``holdfast.lock``, by ``flock``): RocksDB has its own, but the folder must be
+looked at, and tidied, before RocksDB is let into it.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import re
 import struct
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 FORMAT_KEY = b"Mformat"
+LOCK_FILE = "holdfast.lock"
 
 MEMTABLE_BYTES = 16 << 20
 """Written data kept in memory; opening after a crash reads about as much of the log, which takes 0.1 s."""
@@ -201,19 +207,29 @@ class Store:
         self.broken: StoreError | None = None
         """Set by a failed write or flush; nothing is written until :meth:`reopen`."""
         self._db: Any = None
-        self._prepare_folder(create)
-        self._open(create)
-        self._check_format()
+        self._lock: int | None = None
+        """The file descriptor that holds the lock."""
+        self._check_folder(create)
+        try:
+            self._lock = lock_folder(self.path)
+            self._prepare_folder()
+            self._open(create)
+            self._check_format()
+        except BaseException:
+            self._unlock()
+            raise
 
     # ------------------------------------------------------------------ opening
 
-    def _prepare_folder(self, create: bool) -> None:
+    def _check_folder(self, create: bool) -> None:
+        """Make the folder, or refuse what is no world's, before anything in it is touched.  Others may do the same at
+        the same moment."""
         path = self.path
         try:
             if not path.exists():
                 if not create:
                     raise WorldMissing(f"there is no world at {path}")
-                path.mkdir(parents=True)
+                path.mkdir(parents=True, exist_ok=True)
             if not path.is_dir():
                 raise WorldMissing(f"{path} is not a folder; give another place with --world")
             names = os.listdir(path)
@@ -222,14 +238,26 @@ class Store:
         foreign = [name for name in names if not _ours(name)]
         if foreign and "CURRENT" not in names:
             raise WorldMissing(f"{path} is a folder with other files in it ({foreign[0]!r}); a world needs its own")
-        if "CURRENT" not in names and any(name.endswith((".sst", ".log")) for name in names):
-            # RocksDB would make an empty world on top of the remains.
-            raise WorldDamaged(f"the files of the world {path} are damaged (CURRENT is missing); restore a backup")
-        # rocksdict keeps its own settings in a file that says nothing we do not know: a damaged one must not matter.
+        if not create and not any(map(_written_by_rocksdb, names)):
+            raise WorldMissing(f"there is no world at {path}")
+
+    def _prepare_folder(self) -> None:
+        """What RocksDB must not meet; with the lock held."""
+        path = self.path
         try:
+            names = os.listdir(path)
+            if "CURRENT" not in names and any(name.endswith((".sst", ".log")) for name in names):
+                # RocksDB would make an empty world on top of the remains.
+                raise WorldDamaged(f"the files of the world {path} are damaged (CURRENT is missing); restore a backup")
+            # rocksdict's own settings say nothing that we do not know: a damaged file of them must not matter.
             (path / "rocksdict-config.json").unlink(missing_ok=True)
         except OSError as error:
             raise _message(str(path), error.strerror or str(error)) from None
+
+    def _unlock(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
 
     def _open(self, create: bool) -> None:
         import rocksdict
@@ -338,7 +366,7 @@ class Store:
             "keys_estimate": "rocksdb.estimate-num-keys",
         }
         found = {name: self._db.property_int_value(prop) or 0 for name, prop in names.items()}
-        found["disk_bytes"] = sum(entry.stat().st_size for entry in os.scandir(self.path) if entry.is_file())
+        found["disk_bytes"] = _disk_bytes(self.path)
         return found
 
     # ------------------------------------------------------------------ writing
@@ -430,9 +458,12 @@ class Store:
         """Close; what was written is handed to the operating system, and flushed unless told otherwise."""
         if self._db is None:
             return
-        if self.broken is None:
-            self.flush()
-        self._close_quietly()
+        try:
+            if self.broken is None:
+                self.flush()
+        finally:
+            self._close_quietly()
+            self._unlock()
 
     def _close_quietly(self) -> None:
         db, self._db = self._db, None
@@ -451,13 +482,52 @@ def _closed(key: object) -> NoReturn:
     raise StoreError("the world is closed")
 
 
-def _ours(name: str) -> bool:
-    """True for the names of the files that RocksDB, or the world around it, keeps in the folder."""
+def _written_by_rocksdb(name: str) -> bool:
     return (
         name in ("CURRENT", "LOCK", "IDENTITY", "LOG", "rocksdict-config.json")
-        or name.startswith(("MANIFEST-", "OPTIONS-", "LOG.old", "holdfast.", "."))
+        or name.startswith(("MANIFEST-", "OPTIONS-", "LOG.old"))
         or name.endswith((".sst", ".log", ".dbtmp", ".blob"))
     )
+
+
+def _ours(name: str) -> bool:
+    """True for the names of the files that RocksDB, or the world around it, keeps in the folder."""
+    return _written_by_rocksdb(name) or name.startswith(("holdfast.", "."))
+
+
+def _disk_bytes(path: Path) -> int:
+    """Size of the files in the folder; RocksDB may take one away meanwhile."""
+    total = 0
+    for entry in os.scandir(path):
+        try:
+            total += entry.stat().st_size if entry.is_file() else 0
+        except FileNotFoundError:
+            continue
+    return total
+
+
+def lock_folder(path: Path) -> int:
+    """Take the lock of a world's folder: a file descriptor that holds it until it is closed.
+
+    Raises WorldLocked when somebody else has it, and other StoreErrors.
+    """
+    name = path / LOCK_FILE
+    flags = os.O_RDWR | os.O_CLOEXEC
+    try:
+        try:
+            lock = os.open(name, flags)
+        except FileNotFoundError:
+            lock = os.open(name, flags | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise _message(str(path), error.strerror or str(error)) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        if error.errno == errno.EWOULDBLOCK:
+            raise _message(str(path), "lock: resource temporarily unavailable") from None
+        raise _message(str(path), error.strerror or str(error)) from None
+    return lock
 
 
 class Snapshot:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 import signal
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,27 @@ ATOMIC_S = 5.0
 """How long an ``atomic`` may hold the world."""
 SLICES_PER_TURN = 64
 POOL_MAX = 64
+LOST_MAX = 1_000
+"""More failures than this, between two turns of who tells of them, push out the oldest."""
+
+
+class Failure:
+    """How a thread failed, kept until somebody has met it: joined the thread, or read its error."""
+
+    __slots__ = ("error", "handled", "name", "output")
+
+    def __init__(self, thread: Thread) -> None:
+        self.name: str = thread.name
+        self.error: Error = thread.error
+        self.output = thread.output
+        self.handled = False
+
+
+def _read_error(thread: Any) -> Any:
+    failure = getattr(thread, "failure", None)
+    if failure is not None:
+        failure.handled = True
+    return thread.error
 
 
 @seal
@@ -39,6 +61,7 @@ class Thread(Obj):
 
     __slots__ = (
         "error",
+        "failure",
         "greenlet",
         "interrupt",
         "name",
@@ -52,11 +75,13 @@ class Thread(Obj):
     _k = ids.THREAD
     _slots = ("name", "state", "result", "error")
     _name = "Thread"
-    f_name, f_state, f_result, f_error = map(read_only, _slots)
+    f_name, f_state, f_result = map(read_only, _slots[:3])
+    f_error = property(_read_error)
     name: Any
     state: Any
     result: Any
     error: Any
+    failure: Failure | None
     greenlet: Any
     wake: int
     """Number of the timer that may wake it; another timer of the same thread is stale."""
@@ -118,6 +143,10 @@ class Scheduler:
         """Guest code that must not be preempted runs (see :meth:`unpreempted`)."""
         self.living: dict[Thread, None] = {}
         """Threads that have not ended, the oldest first."""
+        self.failures: dict[weakref.ref[Thread], Failure] = {}
+        """Threads that failed, as long as somebody may join them."""
+        self.lost: deque[Failure] = deque(maxlen=LOST_MAX)
+        """Failures of threads that nobody can join any more."""
         self.background: Callable[[], float | None] = lambda: None
         """Does a slice of the world's work; returns when it wants to be called again (0: at once, None: no need)."""
         self.wants_slice: Callable[[], bool] = lambda: False
@@ -145,6 +174,7 @@ class Scheduler:
         thread.state = "ready"
         thread.result = None
         thread.error = None
+        thread.failure = None
         thread.greenlet = None
         thread.wake = 0
         thread.interrupt = None
@@ -197,12 +227,29 @@ class Scheduler:
             except Exception as exception:
                 thread.error = self.convert(exception)
                 thread.state = "failed"
+                self.note_failure(thread)
             function = args = named = None
             self.ended(thread)
+            thread = None  # which this greenlet would keep alive while it waits for its next one
             if len(self.pool) >= POOL_MAX:
                 return
             self.pool.append(greenlet.getcurrent())
             self.switch_out()
+
+    def note_failure(self, thread: Thread) -> None:
+        """Keep how a thread failed for who joins it, or else for who tells people; a killed one was killed by them."""
+        more = getattr(thread.error, "_x", None)
+        if thread.waiters or (more and "killed" in more):
+            return
+        failure = thread.failure = Failure(thread)
+        self.failures[weakref.ref(thread, self.lose)] = failure
+
+    def lose(self, reference: weakref.ref[Thread]) -> None:
+        """A failed thread has gone.  Called wherever the last reference to it is dropped."""
+        failure = self.failures.pop(reference)
+        if not failure.handled:
+            self.lost.append(failure)
+            self.event.set()
 
     def ended(self, thread: Thread) -> None:
         """Wake who waits for the thread."""
@@ -307,7 +354,7 @@ class Scheduler:
             finally:
                 current.waits_for = None
         if thread.state == "failed":
-            raise Thrown(thread.error)
+            raise Thrown(thread.f_error)
         return thread.result
 
     def refuse_circle(self, current: Thread, thread: Thread) -> None:

@@ -18,6 +18,7 @@ from holdfast.lang.assemble import LINE_BASE
 from holdfast.lang.resumable import Layout
 from holdfast.vm import limits
 from holdfast.vm.code import CodeTable, Place, Proto, place_of
+from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.objects import Error, Obj, Thrown, kind_name, make_error
 from holdfast.vm.store import StoreError
 
@@ -137,7 +138,7 @@ class Unwinder:
             error = make_error("StackError", f"calls are nested deeper than {limit}: end the recursion, or use a loop")
         elif isinstance(exception, MemoryError):
             error = make_error("LimitError", "the machine has no memory left for this: work on smaller pieces")
-        elif isinstance(exception, StoreError):
+        elif isinstance(exception, StoreError | DamagedRecord):
             error = make_error("Error", str(exception))
         else:
             # A mistake of the machine.  Its details are for the operator, not for the program.

@@ -6,8 +6,8 @@ Durability: what a program prints is kept until the checkpoint that it depends o
 nobody outside ever saw a state that is lost.  When nothing has changed since the last durable checkpoint, output
 depends on nothing new and leaves at once.
 
-Side records (``meta`` of the checkpoint): ``source:HASH`` the text of a file, ``module:NAME`` which version of a
-file is the newest, ``class:NUMBER`` the identity of a class.  All are JSON.
+Side records (``meta`` of the checkpoint): those of :mod:`holdfast.vm.modules`, and ``class:NUMBER`` the identity of a class: its
+module, name, former names (``was``), and the fields of each schema.  All are text.
 """
 
 from __future__ import annotations
@@ -81,6 +81,8 @@ class World:
         """Host functions that only the modules of the library can name."""
         self.classes: dict[tuple[str, str], int] = {}
         self.class_rows: dict[int, dict[str, Any]] = {}
+        self.renamed: dict[tuple[str, str], int] = {}
+        """Module and former name of a class to its number, unless another class has that name now."""
         self.modules = Modules(self)
         self._install(host)
         self._read_classes()
@@ -226,19 +228,21 @@ class World:
     def find_class(self, number: int) -> type[Obj] | None:
         """The class with the number; its module is linked if it has not been."""
         info = self.linker.by_number.get(number)
-        if info is None and number in self.class_rows:
-            self.modules.load_stored(self.class_rows[number]["module"])
+        row = self.class_rows.get(number)
+        if info is None and row is not None:
+            self.modules.load_stored(row["module"])
+            if number not in self.linker.by_number:
+                self.modules.define(row["module"], row["name"])
             info = self.linker.by_number.get(number)
         return info.python if info is not None else None
 
     def name_of(self, value: Any) -> tuple[str, str] | None:
-        """Classes, built-in functions and ``caps`` are stored by name."""
+        """Built-in functions and ``caps`` are stored by name, classes by their number, since they may be renamed."""
         if value is self.globals["caps"]:
             return "b", "caps"
         cls = value.__dict__.get("__hold_class__") if type(value) is FunctionType else None
         if cls is not None:
-            info = self.linker.by_number.get(cls._k)
-            return (info.module, info.name) if info is not None else ("b", cls._name)
+            return ("c", str(cls._k)) if cls._k in self.linker.by_number else ("b", cls._name)
         if isinstance(value, FunctionType):
             name = value.__name__
             for space in ("b", "h"):
@@ -250,11 +254,14 @@ class World:
         """What a stored name stands for."""
         if (module, name) == ("b", "caps"):
             return self.globals["caps"]
-        if module not in ("b", "h"):
-            self.modules.load_stored(module)
-        found = self.globals.get(f"{module}:{name}")
+        if module == "c":
+            number = int(name) if name.isdigit() and len(name) < 20 else 0
+            if self.find_class(number) is not None:
+                info = self.linker.by_number[number]
+                return self.globals[f"{info.module}:{info.name}"]
+        found = self.globals.get(f"{module}:{name}") if module in ("b", "h") else None
         if found is None:
-            raise DamagedRecord(f"{module}:{name}", "nothing in the world has this name any more")
+            raise DamagedRecord(f"{module}:{name}", "nothing in the world has this name")
         return found
 
     def function_parts(self, function: FunctionType) -> FunctionParts:
@@ -271,6 +278,8 @@ class World:
         """A stored function again."""
         self.modules.load_stored(parts.module)  # it calls what its module defines by name, in the newest version
         unit = self.modules.version(parts.module, parts.source.hex())
+        if not 0 <= parts.index < len(unit.protos):
+            raise DamagedRecord("a function", f"its source has no function {parts.index}")
         made: FunctionType = unit.protos[parts.index].maker()(*parts.captured)
         return made
 
@@ -312,15 +321,24 @@ class World:
             row = json.loads(text)
             self.class_rows[int(key)] = row
             self.classes[row["module"], row["name"]] = int(key)
+        for number, row in self.class_rows.items():
+            for name in row.get("was", ()):
+                if (row["module"], name) not in self.classes:
+                    self.renamed[row["module"], name] = number
 
     def class_number(self, module: str, name: str, was: str | None) -> int:
         """The number of a class, a new one if the world has none of this name (or of the old one)."""
         number = self.classes.get((module, name))
         if number is None and was is not None:
             number = self.classes.pop((module, was), None)
+            if number is not None:
+                names = self.class_rows[number].setdefault("was", [])
+                names[:] = [*(old for old in names if old not in (was, name)), was]
+                self.renamed[module, was] = number
         if number is None:
             number = max([ids.USER_FIRST - 1, *self.class_rows]) + 1
         self.classes[module, name] = number
+        self.renamed.pop((module, name), None)
         return number
 
     def class_linked(self, info: ClassInfo) -> None:
@@ -332,6 +350,9 @@ class World:
         row["module"], row["name"] = info.module, info.name
         info.python._schema = len(row["schemas"]) - 1
         self.heap.register_class(info.python)
+        for old in row.get("was", ()):
+            if self.renamed.get((info.module, old)) == info.number:
+                self.linker.also_called(info, old)
         self.modules.store(f"class:{info.number}", json.dumps(row))
 
     # ------------------------------------------------------------------ running

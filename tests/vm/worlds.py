@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from types import FunctionType
 from typing import Any
 
 from holdfast.vm import ids
 from holdfast.vm.checkpoint import Cadence, Checkpointer
-from holdfast.vm.codec import DamagedRecord
+from holdfast.vm.codec import DamagedRecord, seal_record
 from holdfast.vm.heap import BareMachine, FunctionParts, Heap
 from holdfast.vm.objects import Obj, live, make_class
 from holdfast.vm.store import Store
@@ -15,6 +16,13 @@ from holdfast.vm.store import Store
 POINT = make_class("Point", 300, Obj, ["a", "b", "c", "d"])
 LINK = make_class("Link", 301, POINT, ["next"])
 SOURCE = b"\x01" * 32
+RECORDS = {
+    "class:300": {"module": "main", "name": "Point", "schemas": [["a", "b", "c", "d"]]},
+    "class:301": {"module": "main", "name": "Link", "schemas": [["a", "b", "c", "d", "next"]]},
+    "names:main": {"Point": ["class", SOURCE.hex()], "Link": ["class", SOURCE.hex()]},
+    f"source:{SOURCE.hex()}": ["", "main", "module"],
+}
+"""What the machine would keep of the definitions."""
 
 
 class Machine(BareMachine):
@@ -62,6 +70,11 @@ class World:
             self.store.close()
             raise
         self.checkpoints = Checkpointer(self.heap, cadence=Cadence())
+        batch = self.store.batch()
+        for name, value in RECORDS.items():
+            key = b"M" + name.encode()
+            batch.put(key, seal_record(key, json.dumps(value).encode()))
+        self.store.write(batch)
 
     def new(self, kind: Any, *values: Any) -> Any:
         """A new object as generated code makes it: an instance, or a collection of one raw container."""

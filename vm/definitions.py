@@ -1,0 +1,70 @@
+"""What the objects of a world need of its own records: the classes of instances, the sources of code.
+
+The records are those of :mod:`holdfast.vm.modules` and :mod:`holdfast.vm.world`.  Here they are only read, for a check:
+whether what was stored can be linked again.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from holdfast.vm import ids
+from holdfast.vm.codec import DamagedRecord, open_record
+
+if TYPE_CHECKING:
+    from holdfast.vm.store import Snapshot
+
+
+class Definitions:
+    """The definitions that a world knows."""
+
+    def __init__(self, view: Snapshot) -> None:
+        self.view = view
+        self.classes = self.read("class:")
+        self.names = self.read("names:")
+        self.newest = {module: bytes(text).decode() for module, text in self.records("module:").items()}
+        self.sources = set(self.records("source:", whole=False))
+        self._faults: dict[int, str] = {}
+        """Class number to what is wrong with the class, "" if nothing is."""
+
+    def records(self, prefix: str, whole: bool = True) -> dict[str, Any]:
+        """All records whose name begins so: rest of the name, text."""
+        start = b"M" + prefix.encode()
+        found = {}
+        for key, record in self.view.scan(start):
+            found[key[len(start) :].decode()] = open_record(key, record) if whole else None
+        return found
+
+    def read(self, prefix: str) -> dict[str, Any]:
+        """The same for JSON."""
+        return {name: json.loads(text) for name, text in self.records(prefix).items()}
+
+    def check(self, number: int, schema: Any, fields: list[Any], name: str) -> None:
+        """Check the record of an instance or function.
+
+        Raises DamagedRecord.
+        """
+        if number == ids.FUNCTION:
+            if fields[0].hex() not in self.sources:
+                raise DamagedRecord(name, f"it is a function of {fields[2]}, whose source the world does not have")
+        elif number >= ids.USER_FIRST:
+            if number not in self._faults:
+                self._faults[number] = self.fault(number)
+            if self._faults[number]:
+                raise DamagedRecord(name, self._faults[number])
+            schemas = self.classes[str(number)]["schemas"]
+            if type(schema) is not int or not 0 <= schema < len(schemas) or len(schemas[schema]) != len(fields):
+                raise DamagedRecord(name, "its fields are those of no version of its class")
+
+    def fault(self, number: int) -> str:
+        """What is wrong with a class; "" if nothing is."""
+        row = self.classes.get(str(number))
+        if row is None:
+            return f"it is of class {number}, which the world does not have"
+        module, name = row["module"], row["name"]
+        # An entry of a session has one version only, and no record of names.
+        last = self.names.get(module, {}).get(name, ["", self.newest.get(module)])[1]
+        if last in self.sources:
+            return ""
+        return f"it is of class {name} of {module}, whose source the world does not have"
