@@ -5,7 +5,8 @@ durable, that much is released.  Output that depends on nothing new (nothing has
 checkpoint began) leaves at once.
 
 Each text goes where its thread writes (``Thread.output``), by default to :attr:`Outbox.write`.  An answer to somebody
-outside waits in the same way: it is an empty text whose ``write`` gives the answer, and leaves in its turn.
+outside waits in the same way: it is an empty text whose ``write`` gives the answer, and leaves in its turn.  What is
+done to the outside by a helper thread is a :class:`Deed` (:mod:`holdfast.vm.file_outbox`).
 
 :meth:`Outbox.background` does one slice of all this between two time slices of threads: a step of the open
 checkpoint, the release of output, the beginning of the next checkpoint, a step of the eviction sweep.
@@ -16,10 +17,12 @@ durable has been written once more; when that fails too, the error is raised to 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from operator import itemgetter
 from time import monotonic
+from typing import Any
 
 from holdfast.vm.checkpoint import Checkpoint, Checkpointer
 from holdfast.vm.heap import Heap
@@ -27,6 +30,22 @@ from holdfast.vm.store import StoreError
 
 SIZE_MAX = 1 << 20
 """Characters that may wait for a checkpoint; a thread that prints more has to wait."""
+
+
+class Deed:
+    """What leaves as an empty text: it is called when the checkpoint that it depends on is durable."""
+
+    def __call__(self, text: str) -> None:
+        """Begin to do it; who does it puts it on :attr:`Outbox.returned` at the end, and calls :attr:`Outbox.wake`."""
+        raise NotImplementedError
+
+    def withdraw(self) -> None:
+        """It never was: the ``atomic`` that ordered it was undone."""
+        raise NotImplementedError
+
+    def settle(self) -> None:
+        """It was done; called in the thread that drives the world."""
+        raise NotImplementedError
 
 
 class Outbox:
@@ -40,7 +59,11 @@ class Outbox:
         self.write: Callable[[str], None] = lambda text: None
         """Where released output goes that has no other place."""
         self.meta: dict[bytes, bytes | None] = {}
-        """Side records that the next checkpoint writes."""
+        """Named records that the next checkpoint writes."""
+        self.side: dict[bytes, list[Any] | None] = {}
+        """Side records likewise."""
+        self.returned: deque[Deed] = deque()
+        """Deeds that are done, and not settled."""
         self.texts: list[tuple[str, Callable[[str], None] | None]] = []
         """What waits, in order, and where it goes."""
         self.size = 0
@@ -75,8 +98,12 @@ class Outbox:
     def abort_atomic(self) -> None:
         """It is undone, and its output with it."""
         mark = self.marks.pop()
-        self.size -= sum(len(text) for text, _ in self.texts[mark:])
+        undone = self.texts[mark:]
         del self.texts[mark:]
+        for text, write in undone:
+            self.size -= len(text)
+            if isinstance(write, Deed):
+                write.withdraw()
 
     # ------------------------------------------------------------------ slices
 
@@ -88,7 +115,7 @@ class Outbox:
     @property
     def changed(self) -> bool:
         """Would a checkpoint write something?"""
-        return self.heap.changed or bool(self.meta)
+        return self.heap.changed or bool(self.meta) or bool(self.side)
 
     def background(self) -> float | None:
         """One slice; returns when it wants to be called again: 0 at once, None when nothing is to be done.
@@ -97,6 +124,8 @@ class Outbox:
         """
         if self.checkpointer.failed is not None:
             self.checkpointer.recover()
+        if self.returned:
+            self.settle()
         if self.heap.open is not None and self.step(self.heap.open):
             return 0
         self.release()
@@ -141,7 +170,8 @@ class Outbox:
         """Begin a checkpoint of the world as it is now."""
         self.sweep = None
         meta, self.meta = self.meta, {}
-        made = self.checkpointer.begin(meta=meta, on_durable=lambda _: self.wake())
+        side, self.side = self.side, {}
+        made = self.checkpointer.begin(side, meta, on_durable=lambda _: self.wake())
         self.shares[made.number] = len(self.texts) - sum(self.shares.values())
         return made
 
@@ -157,6 +187,11 @@ class Outbox:
         self.size -= sum(len(text) for text, _ in leaving)
         for write, group in groupby(leaving, key=itemgetter(1)):
             (write or self.write)("".join(text for text, _ in group))
+
+    def settle(self) -> None:
+        """Settle what was done."""
+        while self.returned:
+            self.returned.popleft().settle()
 
     def force(self) -> None:
         """Make the world as it is now durable, and release all output.
