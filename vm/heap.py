@@ -330,7 +330,7 @@ class Heap:
         if owner is not None:
             obj._o = owner
         obj._t = LOADED
-        self.memory_used += 3 * len(record)
+        self.memory_used += memory.RECORD_FACTOR * len(record)
 
     def _contents(self, obj: Obj, key: bytes, fields: list[Any]) -> Any:
         """The raw container from a collection's one field."""
