@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 PACKAGES := lang vm stdlib repl
 LINKS := build/pkg/holdfast
 
-.PHONY: help run test slow lint format bench clean
+.PHONY: help run test slow real lint format bench clean
 
 help:
 	@echo 'make run     run the main job'
 	@echo 'make test    run every test that is not slow'
 	@echo 'make slow    run the slow tests'
+	@echo 'make real    compare the answers of the main job with independent code, on all of the real data'
 	@echo 'make lint    check style, format, types and import contracts'
 	@echo 'make format  format the code, and mend what can be mended'
 	@echo 'make bench   run the benchmarks'
@@ -24,6 +25,9 @@ test: $(VENV)/.dev
 
 slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 -m slow --durations=10 --hypothesis-profile=ci
+
+real: $(VENV)/.dev
+	$(BIN)/python -m pytest -m slow -k test_real -rs tests/flights/test_flights.py
 
 lint: $(VENV)/.dev $(LINKS)
 	$(BIN)/ruff check

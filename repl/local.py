@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from holdfast.lang.diagnostics import CompileError
 from holdfast.repl import host
-from holdfast.repl.console import Console
+from holdfast.repl.console import Console, say
 from holdfast.repl.drive import Driver
 from holdfast.repl.exits import Failure, Stop
 from holdfast.repl.host import Description, Outcome, Program, ThreadRow
@@ -50,8 +50,13 @@ def open_world(options: Options) -> World:
         create=options.create,
         library=library(),
     )
-    for name, device in devices:
-        world.grant(name, device)
+    try:
+        for name, device in devices:
+            for trouble in world.grant(name, device):
+                say(f"note: {name}: {trouble} (this was under way when the world was last left)")
+    except ValueError as error:
+        world.close()
+        raise Failure(f"cannot grant {name}: {error}") from None
     return world
 
 

@@ -198,7 +198,7 @@ def import_(world: str, source: str) -> int:
 @json_option
 def stat(world: str, as_json: bool) -> int:
     """Count the objects of a world, and measure it."""
-    from holdfast.vm import maintenance
+    from holdfast.vm import file_outbox, maintenance
 
     store = opened(world)
     try:
@@ -206,11 +206,13 @@ def stat(world: str, as_json: bool) -> int:
             report = last(maintenance.statistics(store, progress))
         disk = store.statistics()["disk_bytes"]
         names = class_names(store)
+        waiting = {os.fsdecode(folder): number for folder, number in file_outbox.waiting(store).items()}
     finally:
         store.close()
     if as_json:
         classes = {names.get(k, f"class {k}"): {"objects": n, "bytes": b} for k, (n, b) in report.classes.items()}
-        _print_json(report, disk_bytes=disk, classes=classes)
+        folders = {printable(folder): number for folder, number in waiting.items()}
+        _print_json(report, disk_bytes=disk, classes=classes, waiting_writes=folders)
         return exits.OK
     print(f"{'checkpoint':<14}{report.checkpoint:>16,}")
     for name in ("objects", "pieces"):
@@ -221,7 +223,14 @@ def stat(world: str, as_json: bool) -> int:
         print(escaped(f"  {names.get(number, f'class {number}'):<30}{count:>16,}{size(total):>12}"))
     if len(rows) > COLLECTED_CLASSES:
         print(f"  … {len(rows) - COLLECTED_CLASSES} more classes")
+    for folder, number in waiting.items():
+        print(escaped(f"{plural(number, 'write')} for {printable(folder)}: done when that folder is granted with :rw"))
     return exits.OK
+
+
+def printable(path: str) -> str:
+    """A path of the host as a text that can be encoded."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def class_names(store: Store) -> dict[int, str]:

@@ -34,7 +34,7 @@ from sys import getrefcount
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
-from holdfast.vm import ids
+from holdfast.vm import ids, memory
 from holdfast.vm.codec import Pieces, seal_record
 from holdfast.vm.heap import COMMIT_KEY
 from holdfast.vm.objects import Obj
@@ -117,6 +117,7 @@ class Checkpoint:
         self.settled = threading.Event()
         """Set when it is durable, or when its flush failed."""
         self.records = self.bytes = 0
+        self._serial = heap.serial
         self._owner = owner
         self._heap = heap
         self._pending: dict[int, Obj] = heap.dirty
@@ -343,6 +344,9 @@ class Checkpoint:
         heap = self._heap
         heap.open = None
         heap.commit_number = self.number
+        if self.records:  # objects that have got their ids count from now on
+            new, size = heap.serial - self._serial, self.bytes // self.records
+            heap.memory_used += new * (memory.SHELL_BYTES + memory.RECORD_FACTOR * size)
         self.done = True
         self._images.clear()
         self._held.clear()

@@ -135,6 +135,8 @@ class Heap:
         self.store = store
         self.machine: Machine = machine if machine is not None else BareMachine()
         self.memory_limit = memory_limit
+        if memory_limit is not None:
+            store.limit_read_ahead(memory_limit // 8)
         self.memory_used = 0
         """Estimate of the bytes of all objects with ids; too high by what died since the last sweep."""
         self.sweep_above = 0
@@ -347,7 +349,7 @@ class Heap:
         else:
             self._fill_slowly(obj, key, layout, values)
         obj._t = LOADED
-        self.memory_used += 3 * len(record)
+        self.memory_used += memory.RECORD_FACTOR * len(record)
 
     def _fill_slowly(self, obj: Obj, key: bytes, layout: Layout, values: list[Any]) -> None:
         """A collection, an owned object, one of an older schema or with extra fields, or a record that is damaged."""

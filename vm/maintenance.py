@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from holdfast.vm import ids, memory
 from holdfast.vm.codec import ABSENT, DamagedRecord, Pieces, Reference, bare_codec, check_values, key_name, pairs
 from holdfast.vm.definitions import Definitions
+from holdfast.vm.file_outbox import drop_all
 from holdfast.vm.heap import COMMIT_KEY, ROOT
 from holdfast.vm.store import Store, WorldDamaged, WorldMissing, object_key
 
@@ -377,8 +378,16 @@ def _delete(heap: Heap, graph: _Graph, report: Report, progress: Progress) -> It
 
 
 def backup(store: Store, target: str | Path) -> None:
-    """Copy a world, which may be in use, to a folder that does not exist yet: its last checkpoint."""
+    """Copy a world, which may be in use, to a folder that does not exist yet: its last checkpoint.
+
+    Writes to files of the host that wait are left out: the world itself will do them.
+    """
     store.copy_to(target)
+    copied = Store(target, create=False)
+    try:
+        drop_all(copied)
+    finally:
+        copied.close()
 
 
 def restore(source: str | Path, target: str | Path) -> int:

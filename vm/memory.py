@@ -26,6 +26,8 @@ ENTRY_BYTES = 50
 """What an element of a raw container refers to, about."""
 EVICT_TO = 0.75
 """How far below the limit an eviction goes, as a share of it: so that the next one is some way off."""
+RECORD_FACTOR = 3
+"""How much larger an object is in memory than its record, about."""
 SWEEP_STEP = 500
 """Objects looked at between two yields of a sweep: about 0.5 ms."""
 
@@ -54,7 +56,7 @@ def sweep(heap: Heap, target: int | None = None) -> Iterator[None]:
 
 def measure(heap: Heap) -> Iterator[None]:
     """Set the estimate of the memory used to what lives now, in steps; takes what has died out of the table."""
-    used = 0
+    used, before = 0, heap.memory_used
     for place, oid in enumerate(list(heap.table)):
         if place % SWEEP_STEP == SWEEP_STEP - 1:
             yield
@@ -64,7 +66,7 @@ def measure(heap: Heap) -> Iterator[None]:
         else:
             used += size_of(heap, obj)
         del obj
-    heap.memory_used = used
+    heap.memory_used = used + max(0, heap.memory_used - before)  # and what has come meanwhile
 
 
 def forget_dead(heap: Heap) -> Iterator[None]:
@@ -80,7 +82,11 @@ def evict(heap: Heap, obj: Obj) -> bool:
     """Make a ghost of a clean object; says whether that could be done."""
     cls = type(obj)
     oid = obj._i
-    if cls is cls._ghost or not oid or oid in heap.dirty:
+    if cls is cls._ghost or not oid:
+        return False
+    if oid in heap.dirty:
+        if heap.layouts[cls].collection:
+            trim(heap, cast(Any, obj).v)
         return False
     if heap.open is not None:  # what it has encoded is not on disk before its last batch
         return False
@@ -91,9 +97,7 @@ def evict(heap: Heap, obj: Obj) -> bool:
     if layout.collection:
         container = cast(Any, obj).v
         if getrefcount(container) > 3:  # the slot, this variable, the call: else a frame holds it
-            if isinstance(container, PieceBase):
-                container.trim()
-                heap.memory_used -= size - size_of(heap, obj)
+            trim(heap, container)
             return False
         del container
     obj.__class__ = cls._ghost
@@ -110,6 +114,14 @@ def evict(heap: Heap, obj: Obj) -> bool:
         pass
     heap.memory_used -= size - SHELL_BYTES
     return True
+
+
+def trim(heap: Heap, container: Any) -> None:
+    """Drop from a large collection that must stay what can be read again: one that a program fills is never clean."""
+    if isinstance(container, PieceBase):
+        size = container.size_in_memory()
+        container.trim()
+        heap.memory_used -= size - container.size_in_memory()
 
 
 def size_of(heap: Heap, obj: Any) -> int:

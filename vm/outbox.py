@@ -5,7 +5,8 @@ durable, that much is released.  Output that depends on nothing new (nothing has
 checkpoint began) leaves at once.
 
 Each text goes where its thread writes (``Thread.output``), by default to :attr:`Outbox.write`.  An answer to somebody
-outside waits in the same way: it is an empty text whose ``write`` gives the answer, and leaves in its turn.
+outside waits in the same way: it is an empty text whose ``write`` gives the answer, and leaves in its turn.  What is
+done to the outside by a helper thread is a :class:`Deed` (:mod:`holdfast.vm.file_outbox`).
 
 :meth:`Outbox.background` does one slice of all this between two time slices of threads: a step of the open
 checkpoint, the release of output, the beginning of the next checkpoint, a step of the eviction sweep.
@@ -16,10 +17,12 @@ durable has been written once more; when that fails too, the error is raised to 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from operator import itemgetter
 from time import monotonic
+from typing import Any
 
 from holdfast.vm.checkpoint import Checkpoint, Checkpointer
 from holdfast.vm.codec import open_record
@@ -28,6 +31,25 @@ from holdfast.vm.store import StoreError
 
 SIZE_MAX = 1 << 20
 """Characters that may wait for a checkpoint; a thread that prints more has to wait."""
+
+SWEEP_S = 0.002
+"""How long a slice of the eviction sweep takes: a fifth of the time that a thread runs between two of them."""
+
+
+class Deed:
+    """What leaves as an empty text: it is called when the checkpoint that it depends on is durable."""
+
+    def __call__(self, text: str) -> None:
+        """Begin to do it; who does it puts it on :attr:`Outbox.returned` at the end, and calls :attr:`Outbox.wake`."""
+        raise NotImplementedError
+
+    def withdraw(self) -> None:
+        """It never was: the ``atomic`` that ordered it was undone."""
+        raise NotImplementedError
+
+    def settle(self) -> None:
+        """It was done; called in the thread that drives the world."""
+        raise NotImplementedError
 
 
 class Outbox:
@@ -41,9 +63,13 @@ class Outbox:
         self.write: Callable[[str], None] = lambda text: None
         """Where released output goes that has no other place."""
         self.meta: dict[bytes, bytes | None] = {}
-        """Side records that the next checkpoint writes."""
+        """Named records that the next checkpoint writes."""
         self.taken: dict[bytes, bytes | None] = {}
         """Those that the open checkpoint has taken."""
+        self.side: dict[bytes, list[Any] | None] = {}
+        """Side records likewise."""
+        self.returned: deque[Deed] = deque()
+        """Deeds that are done, and not settled."""
         self.texts: list[tuple[str, Callable[[str], None] | None]] = []
         """What waits, in order, and where it goes."""
         self.size = 0
@@ -78,8 +104,12 @@ class Outbox:
     def abort_atomic(self) -> None:
         """It is undone, and its output with it."""
         mark = self.marks.pop()
-        self.size -= sum(len(text) for text, _ in self.texts[mark:])
+        undone = self.texts[mark:]
         del self.texts[mark:]
+        for text, write in undone:
+            self.size -= len(text)
+            if isinstance(write, Deed):
+                write.withdraw()
 
     # ------------------------------------------------------------------ slices
 
@@ -91,7 +121,7 @@ class Outbox:
     @property
     def changed(self) -> bool:
         """Would a checkpoint write something?"""
-        return self.heap.changed or bool(self.meta)
+        return self.heap.changed or bool(self.meta) or bool(self.side)
 
     def background(self) -> float | None:
         """One slice; returns when it wants to be called again: 0 at once, None when nothing is to be done.
@@ -100,6 +130,8 @@ class Outbox:
         """
         if self.checkpointer.failed is not None:
             self.checkpointer.recover()
+        if self.returned:
+            self.settle()
         if self.heap.open is not None and self.step(self.heap.open):
             return 0
         self.release()
@@ -137,23 +169,25 @@ class Outbox:
         return bytes(open_record(b"M" + key, record)) if record is not None else None
 
     def evict(self) -> bool:
-        """A step of the sweep that keeps the world within its memory; False when none is needed."""
+        """A slice of the sweep that keeps the world within its memory; False when none is needed."""
         if self.heap.open is not None:
             return False
         if self.sweep is None:
             if not self.heap.over_limit:
                 return False
             self.sweep = self.heap.sweep()
-        if next(self.sweep, self) is self:
-            self.sweep = None
-            return False
+        end = monotonic() + SWEEP_S
+        while monotonic() < end:
+            if next(self.sweep, self) is self:
+                self.sweep = None
+                return False
         return True
 
     def begin(self) -> Checkpoint:
         """Begin a checkpoint of the world as it is now."""
-        self.sweep = None
         self.taken, self.meta = self.meta, {}
-        made = self.checkpointer.begin(meta=self.taken, on_durable=lambda _: self.wake())
+        side, self.side = self.side, {}
+        made = self.checkpointer.begin(side, self.taken, on_durable=lambda _: self.wake())
         self.shares[made.number] = len(self.texts) - sum(self.shares.values())
         return made
 
@@ -169,6 +203,11 @@ class Outbox:
         self.size -= sum(len(text) for text, _ in leaving)
         for write, group in groupby(leaving, key=itemgetter(1)):
             (write or self.write)("".join(text for text, _ in group))
+
+    def settle(self) -> None:
+        """Settle what was done."""
+        while self.returned:
+            self.returned.popleft().settle()
 
     def force(self) -> None:
         """Make the world as it is now durable, and release all output.

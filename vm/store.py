@@ -35,7 +35,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from holdfast.vm.readahead import ReadAhead
+from holdfast.vm.readahead import BYTES_MAX, ReadAhead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -207,6 +207,7 @@ class Store:
         self.broken: StoreError | None = None
         """Set by a failed write or flush; nothing is written until :meth:`reopen`."""
         self._db: Any = None
+        self._ahead = ReadAhead(self.get, self.scan)
         self._lock: int | None = None
         """The file descriptor that holds the lock."""
         self._check_folder(create)
@@ -275,7 +276,8 @@ class Store:
             raise _message(str(self.path), str(error)) from None
         self._rocksdict = rocksdict
         self._get = self._db.get
-        self._ahead = ReadAhead(self.get, self.scan)
+        limit, self._ahead = self._ahead.bytes_max, ReadAhead(self.get, self.scan)
+        self._ahead.bytes_max = limit
         self.read = self._ahead.get
         """As :meth:`get`, for objects and pieces that a program wants: reads its neighbours ahead."""
 
@@ -335,6 +337,10 @@ class Store:
             return self._get(keys)  # type: ignore[no-any-return]
         except Exception as error:
             raise _message(str(self.path), str(error)) from None
+
+    def limit_read_ahead(self, size: int) -> None:
+        """Keep no more than about so many bytes of records that were read ahead."""
+        self._ahead.bytes_max = min(size, BYTES_MAX)
 
     def scan(self, prefix: bytes, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
         """Keys and records with the prefix, in key order, from ``start`` on (the whole key).

@@ -12,10 +12,10 @@ One JSON value a line (JSON Lines, UTF-8, keys sorted, no spaces), in this order
     {"class":5,"captured":[...],"function":["HASH",0,"MODULE"],"id":3}
 
 Objects are numbered in the order in which they are reached from the roots and side records, breadth first, so equal
-graphs give equal texts; garbage is left out.  Values: nil, booleans, texts and 64-bit integers are JSON's; a float is
-JSON's if it is finite, and then always has a point or an exponent; everything else is an object of one entry:
-``ref`` (a number), ``int`` (hexadecimal), ``float`` ("inf", "-inf", "nan"), ``bytes`` (BASE64), ``range`` (start,
-stop, step), ``name`` (module, name), ``unset``, ``absent``.
+graphs give equal texts; garbage is left out, and so are writes to files of the host that wait.  Values: nil, booleans,
+texts and 64-bit integers are JSON's; a float is JSON's if it is finite, and then always has a point or an exponent;
+everything else is an object of one entry: ``ref`` (a number), ``int`` (hexadecimal), ``float`` ("inf", "-inf", "nan"),
+``bytes`` (BASE64), ``range`` (start, stop, step), ``name`` (module, name), ``unset``, ``absent``.
 
 An import makes a new world of it, with new ids, in one checkpoint; what is wrong with a line is said with its number.
 """
@@ -43,6 +43,7 @@ from holdfast.vm.codec import (
     pairs,
     seal_record,
 )
+from holdfast.vm.file_outbox import RECORDS as WRITES
 from holdfast.vm.heap import COMMIT_KEY
 from holdfast.vm.objects import UNSET
 from holdfast.vm.piecelist import CHUNK, PAGE_CHUNKS
@@ -117,6 +118,8 @@ class _Exporter:
             if key not in (COMMIT_KEY, FORMAT_KEY):
                 yield {"meta": key[1:].decode(), "bytes": b64encode(open_record(key, record)).decode()}
         for key, record in self.view.scan(b"S"):
+            if key.startswith(WRITES):
+                continue  # a copy must not do what the world itself does
             values = self.codec.unpack(key, record)
             yield {"side": b64encode(key[1:]).decode(), "values": [self.value(value) for value in values]}
         place = 0
@@ -290,6 +293,8 @@ class _Importer:
             self.last.put(key, seal_record(key, _bytes(line["bytes"])))
         elif "side" in line:
             key = b"S" + _bytes(line["side"])
+            if key.startswith(WRITES):
+                raise ValueError("a write to a file of the host, which no export has")
             self.put(self.last, key, [self.value(value) for value in _array(line["values"])])
         elif "holdfast" not in line:
             raise ValueError("a line of no known kind")

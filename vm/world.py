@@ -28,7 +28,8 @@ from holdfast.vm.builtins import builtins
 from holdfast.vm.checkpoint import Checkpointer
 from holdfast.vm.code import CodeTable, UnitCode
 from holdfast.vm.codec import DamagedRecord
-from holdfast.vm.devices import add_grant, install_devices, make_caps
+from holdfast.vm.devices import Dir, add_grant, install_devices, make_caps
+from holdfast.vm.file_outbox import FileOutbox
 from holdfast.vm.heap import FunctionParts, Heap
 from holdfast.vm.helpers import Helpers, guest_callable
 from holdfast.vm.library import NO_LIBRARY, Library, checked
@@ -71,6 +72,7 @@ class World:
         self.scheduler = Scheduler(self.thread_class, self.globals, lambda: self.heap.token, self.unwinder.host_error)
         self.checkpointer = Checkpointer(self.heap, on_failed=lambda error: self.scheduler.event.set())
         self.outbox = Outbox(self.heap, self.checkpointer, self.scheduler.event.set)
+        self.files = FileOutbox(self.outbox, self.scheduler, store)
         self.linker = Linker(self.table, self.collections.Map, self.class_number)
         self.linker.on_class = self.class_linked
         self.linker.default = self.field_default
@@ -123,9 +125,12 @@ class World:
         self.outbox.write = write
 
     def close(self) -> None:
-        """A last checkpoint, then let go of the files."""
+        """A last checkpoint, the changes of host files that waited for it, then let go of the world's files."""
         try:
             if self.checkpointer.failed is None:
+                self.checkpoint()
+                self.files.finish()  # what that has released
+                self.outbox.settle()
                 self.checkpoint()
         finally:
             self.checkpointer.close()
@@ -175,7 +180,7 @@ class World:
             for name, function in callables.items():
                 setattr(cls, "m_" + name, function)
         Preludes(self).install()
-        self.device_classes = install_devices(self.heap.register_class, self.new_list)
+        self.device_classes = install_devices(self.heap.register_class, self.new_list, self.files)
         for name, function in thread_methods(self.scheduler).items():
             setattr(self.thread_class, "m_" + name, guest_callable(function, name))
 
@@ -357,11 +362,21 @@ class World:
 
     # ------------------------------------------------------------------ running
 
-    def grant(self, name: str, device: Any) -> None:
-        """Give programs a device: ``caps.name``."""
+    def grant(self, name: str, device: Any) -> list[str]:
+        """Give programs a device: ``caps.name``.
+
+        What an earlier run has perhaps done to the files of a folder is done again; gives what went wrong with that,
+        in words.  Raises ValueError when programs could write to the world's own files.
+        """
+        troubles: list[str] = []
+        if isinstance(device, Dir) and "w" in device.rights:
+            if device.holds(self.store.path):
+                raise ValueError("it holds the world itself, so programs may not write there: grant a folder beside it")
+            troubles = self.files.granted(device.fd, device.place)
         device.__class__ = self.device_classes.get(type(device), type(device))
         self.grants[name] = device
         add_grant(self.globals["caps"], name, device)
+        return troubles
 
     def spawn(
         self,
@@ -396,10 +411,15 @@ class World:
         self.scheduler.begin_atomic()
 
     def atomic_commit(self) -> None:
-        """The innermost level ends; with the outermost, threads that it started begin to run."""
+        """The innermost level ends; with the outermost, threads that it started begin to run.
+
+        Then its changes of host files are done, and the thread waits for them; it may throw what went wrong.
+        """
         self.heap.commit_atomic()
         self.outbox.commit_atomic()
         self.scheduler.commit_atomic()
+        if self.files.inside and not self.heap.levels:
+            self.files.committed()
 
     def atomic_abort(self) -> None:
         """The innermost level is undone: what it wrote, printed and started."""

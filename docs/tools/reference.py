@@ -47,8 +47,17 @@ KINDS = {
 }
 """Kinds that have a section, with its heading; Float and Bool share the one of Int."""
 
-DIR_METHODS = (devices.read, devices.read_bytes, devices.open_, devices.names)
-READER_METHODS = (devices.next_, devices.close)
+FOLDERS = """\
+What `--grant NAME=dir:PATH:r` puts into `caps.NAME`, and what its `open` gives: see [security](guides/security.md).
+Paths are names separated by `/`, below the folder.
+
+What changes something needs a grant with `rw`, and returns when it is done: the checkpoint that it depends on is on
+disk, and the change behind it. What goes wrong is thrown there, a `ValueError`, or a `LimitError` where the host has no
+space left. In an `atomic` nothing can wait: there changes are done at its end, in their order, or never if it throws;
+what goes wrong is thrown behind it, with its assignments kept. To read from a folder behind a change in the same
+`atomic` is an `AtomicError`. A change that a crash has cut short is done when the folder is granted the next time; see
+[operations](guides/operations.md#files-of-the-host).
+"""
 
 _STATES = re.compile(r"^(?!let |var |for ).* (==|<|<=|>|>=|in|is|and) ")
 """An example that is true, rather than one that does something."""
@@ -150,18 +159,20 @@ def builtin_page(world: World) -> str:
         "What `spawn` gives. Its fields are in [the language](language.md#threads).\n",
         table([("join()", world_method(world, "join"))]) + "\n",
         "## Folders of the host\n",
-        "What `--grant NAME=dir:PATH:r` puts into `caps.NAME`, and what its `open` gives: see "
-        "[security](guides/security.md).\n",
-        table([device_method("folder", function) for function in DIR_METHODS]) + "\n",
-        table([device_method("reader", function) for function in READER_METHODS]),
+        FOLDERS,
+        table(device_methods(world, devices.Dir, "folder")) + "\n",
+        table(device_methods(world, devices.Reader, "reader")),
     ]
     return "\n".join(out) + "\n"
 
 
-def device_method(owner: str, function: Callable[..., Any]) -> Entry:
-    """A method of a device."""
-    name = f"{owner}.{function.__name__.removesuffix('_')}"
-    return host_signature(name, function, method=True), function.__doc__ or ""
+def device_methods(world: World, kind: type, owner: str) -> list[Entry]:
+    """The methods of a kind of device."""
+    functions = {name: value for name, value in vars(world.device_classes[kind]).items() if name.startswith("m_")}
+    return [
+        (host_signature(f"{owner}.{name[2:]}", function, method=True), function.__doc__ or "")
+        for name, function in functions.items()
+    ]
 
 
 def world_method(world: World, name: str) -> str:

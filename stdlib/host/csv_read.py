@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from typing import Any, NoReturn
 
@@ -55,7 +55,8 @@ def functions(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         if kinds is not None:
             rows = convert(step, rows, names, kinds if type(kinds) is str else _raw(kinds), _raw(missing), memos)
         if names is not None:
-            made = [runtime.new_map(dict(zip(names, row, strict=True))) for row in rows]
+            # The rows have the width of the names: a test here would take as long as the rest.
+            made = [runtime.new_map(dict(zip(names, row, strict=False))) for row in rows]
         else:
             made = [runtime.new_list(row) for row in rows]
         return runtime.new_list([runtime.new_list(made), step.at, step.line])
@@ -88,7 +89,7 @@ class Step:
         self.line = need_count("csv", line)
         self.marks = need_text("csv", marks)
         self.last = last
-        self.lines: list[int] = []
+        self.lines: Sequence[int] = []
         """The line on which each row ends."""
 
     def read(self, most: Any, width: int | None) -> list[list[str]]:
@@ -105,7 +106,7 @@ class Step:
                 self.wrong(f"a row of more than {limits.count(ROW_MAX)} characters; is a quotation mark missing?")
         if not rows and not self.last and len(self.text) - self.at > ROW_MAX:
             self.wrong(f"a row of more than {limits.count(ROW_MAX)} characters; is a quotation mark missing?")
-        if width is not None:
+        if width is not None and set(map(len, rows)) - {width}:
             for row, line in zip(rows, self.lines, strict=True):
                 if len(row) != width:
                     fields = "field" if len(row) == 1 else "fields"
@@ -123,10 +124,18 @@ class Step:
 
     def rows(self, window: str, whole: bool, most: int) -> list[list[str]]:
         """The complete rows of a window; moves on behind them."""
+        if self.marks[1] not in window:
+            rows = self.plain_rows(window)
+            if rows is not None and len(rows) <= most:
+                first = self.line + 1
+                self.at += len(window)
+                self.line += len(rows)
+                self.lines = range(first, first + len(rows))
+                return rows
         lines = list(io.StringIO(window, newline=""))
-        reader = csv.reader(lines, delimiter=self.marks[0], quotechar=self.marks[1], strict=True)
-        rows: list[list[str]] = []
-        ends = self.lines = []
+        reader = self.reader(lines)
+        rows = []
+        ends: list[int] = []
         done = 0
         try:
             for row in reader:
@@ -144,7 +153,21 @@ class Step:
                     self.wrong(_worded(message, self.marks), self.line + done + 1)
         self.at += sum(map(len, lines[:done]))
         self.line += done
+        self.lines = ends
         return rows
+
+    def plain_rows(self, window: str) -> list[list[str]] | None:
+        """The rows of a window without quotation marks, where each line is one; None where it is not that simple."""
+        reader = self.reader(io.StringIO(window, newline=""))
+        try:
+            rows = list(reader)
+        except csv.Error:
+            return None
+        return rows if all(rows) else None
+
+    def reader(self, lines: Iterable[str]) -> Any:
+        """CPython's reader."""
+        return csv.reader(lines, delimiter=self.marks[0], quotechar=self.marks[1], strict=True)
 
     def wrong(self, message: str, line: int | None = None) -> NoReturn:
         """Throw the ValueError of malformed data."""
@@ -200,8 +223,9 @@ class Memos(dict[tuple[str, tuple[str, ...]], _Memo]):
 
 def convert(
     step: Step, rows: list[list[Any]], names: list[Any] | None, kinds: Any, missing: list[Any] | None, memos: Memos
-) -> list[list[Any]]:
-    """The rows with their fields converted; ``kinds`` is one for all, or one for each column."""
+) -> list[Any]:
+    """The rows with their fields converted, Lists where the columns have no names; ``kinds`` is one for all, or one for
+    each column."""
     texts = tuple(missing) if missing is not None else ("",)
     for text in texts:
         need_text("csv: missing", text)
@@ -217,7 +241,8 @@ def convert(
     try:
         fields = zip(getters, zip(*rows, strict=True), strict=True)
         columns = [column if get is None else map(get, column) for get, column in fields]
-        return list(map(list, zip(*columns, strict=True)))
+        made = zip(*columns, strict=True)
+        return list(made) if names is not None else list(map(list, made))
     except (_Refused, ValueError):  # rows of different lengths, or none
         convert_each(step, rows, names, getters)
         return rows

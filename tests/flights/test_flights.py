@@ -206,7 +206,7 @@ def test_real_sample(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_real(tmp_path: Path) -> None:
-    """All flights: the ten answers are right, and one flight loads hardly any object."""
+    """All flights: the ten answers are those of the independent code."""
     try:
         data = fetch(CACHE)
     except Failed as error:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from holdfast.repl import exits
+from holdfast.vm.codec import bare_codec
+from holdfast.vm.folders import part_name
+from holdfast.vm.store import Store
 from tests.repl.commandline import holdfast
 from tests.repl.terminal import Terminal, command
 
@@ -87,6 +91,31 @@ def test_grants(folder: Path) -> None:
     assert holdfast(folder, "run", "--grant", "data=dir:.:r", "a.hold").out == '["data"] true\n'
     done = holdfast(folder, "run", "a.hold")
     assert done.code == exits.FAILED and "CapabilityError" in done.err and "--grant data=" in done.err
+
+
+def test_grants_to_write(folder: Path) -> None:
+    """With rw a program writes into the folder, not into one that holds the world; what a crash left is shown."""
+    (folder / "out").mkdir()
+    (folder / "a.hold").write_text('caps.out.write("a", "1")\nprint(caps.out.names())\n')
+    assert holdfast(folder, "run", "--grant", "out=dir:out:rw", "a.hold").out == '["a"]\n'
+    done = holdfast(folder, "run", "--grant", "out=dir:.:rw", "a.hold")
+    assert done.code == exits.USAGE and "cannot grant out: it holds the world itself" in done.err
+    with closing(Store(folder / ".holdfast")) as store:
+        batch = store.batch()
+        key = b"Swrite:" + bytes(8)
+        values = [os.fsencode(folder / "out"), "write", "b", b"2", part_name()]
+        batch.put(key, bare_codec().record(key, values))
+        store.write(batch)
+    text = f"1 write for {folder / 'out'}: done when that folder is granted with :rw"
+    assert text in holdfast(folder, "world", "stat").out
+    assert json.loads(holdfast(folder, "world", "stat", "--json").out)["waiting_writes"] == {str(folder / "out"): 1}
+    (folder / "out" / "b").mkdir()
+    done = holdfast(folder, "run", "--grant", "out=dir:out:rw", "a.hold")
+    assert done.code == 0
+    assert done.err == (
+        "note: out: 'b' cannot be written: it is a folder (this was under way when the world was last left)\n"
+    )
+    assert "for " + str(folder) not in holdfast(folder, "world", "stat").out
 
 
 def test_control_characters(folder: Path) -> None:

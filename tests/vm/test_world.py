@@ -122,3 +122,26 @@ def test_nothing_printed_is_lost(tmp_path: Path) -> None:
         n, length, newest = map(int, found[0].split())
         assert n == length == newest
         assert n >= int(complete[-1])
+
+
+def test_new_objects_stay_within_the_memory(tmp_path: Path) -> None:
+    """A program that fills a List keeps about as many objects in memory as it may, though the List is never clean."""
+    fill = """
+        class Point { x }
+        root.points ??= []
+        let points = root.points
+        for i in 0..9_000 { points.push(Point(i)) }
+    """
+    with World.open(tmp_path / "world", durability="process", memory_limit=9_000_000) as world:
+        for turn in range(10):
+            world.run_source(fill)
+            world.checkpoint()
+            world.run_source("root.points.push(nil)")  # changed again, while the others are made ghosts
+            while world.heap.over_limit or world.outbox.sweep is not None:
+                world.outbox.evict()
+            assert world.heap.memory_used <= 9_000_000
+            assert len(world.heap.table) < 31_000, turn
+        printed: list[str] = []
+        world.write = printed.append
+        world.run_source("print(root.points.reduce(fn(sum, p) => sum + (p?.x ?? 0), 0))")
+        assert printed == [f"{10 * sum(range(9_000))}\n"]
