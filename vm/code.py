@@ -83,9 +83,9 @@ class Proto:
             made = make_direct(
                 self.function, self.unit.key, self.table.methods, self.failed, self.filename, self.table.enter
             )
-            self._direct = made
             self.needs()
             self.table.note(made.code, self)
+            self._direct = made  # last, since any call above may find the stack used up
         return self._direct
 
     def maker(self) -> FunctionType:

@@ -18,6 +18,7 @@ from holdfast.vm.code import UnitCode
 from holdfast.vm.codec import open_record
 from holdfast.vm.helpers import guest_callable
 from holdfast.vm.library import PREFIX, is_library
+from holdfast.vm.limits import reserve_stack
 from holdfast.vm.objects import ERRORS, Error, make_error
 
 if TYPE_CHECKING:
@@ -211,6 +212,7 @@ class Modules:
             hash_ = self.read(f"module:{module}")
             if hash_ is None:
                 return None
+            reserve_stack()
             found = self.version(module, hash_)
             self.newest[module] = found
             self.world.linker.link(found)
