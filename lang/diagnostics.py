@@ -72,6 +72,7 @@ CODES: dict[str, str] = {
     "E0123": "import cannot be read",
     "E0124": "import goes in a circle",
     "E0125": "test uses a variable of the program",
+    "E0126": "class has too many base classes",
     # E03xx: syntax
     "E0301": "unexpected token",
     "E0302": "program nests too deep",

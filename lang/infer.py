@@ -51,6 +51,21 @@ def join_env(left: Env, right: Env) -> Env:
     return {name: join(kind, right[name]) for name, kind in left.items() if name in right}
 
 
+WORK_MAX = 2_000_000
+"""Places where ways meet, times locals: a function above it (one arm of a match in ten thousand) gets no types."""
+
+
+def too_large(body: list[ir.Node]) -> bool:
+    """Would inference take too long?  Its work grows with the product."""
+    ways, locals_ = 0, set[str | None]()
+    for node in ir.walk(body):
+        if isinstance(node, ir.Op):
+            locals_.add(node.dst)
+        else:
+            ways += 1
+    return ways * len(locals_) > WORK_MAX
+
+
 class Inference:
     """Result: :attr:`operands`, instruction number to the types of its operands."""
 
@@ -61,7 +76,8 @@ class Inference:
         self.breaks: list[list[Env]] = []
         self.continues: list[list[Env]] = []
         self.handlers: list[list[Env]] = []
-        self.block(function.body, {})
+        if not too_large(function.body):
+            self.block(function.body, {})
 
     def kind(self, env: Env, operand: ir.Operand) -> str:
         """The type of an operand."""

@@ -28,6 +28,9 @@ from holdfast.lang.spelling import hint
 Importer = Callable[[str, t.Span], ModuleInterface]
 """Path of an import and its place to the module's interface; raises CompileError when it cannot be had."""
 
+BASES_MAX = 100
+"""Base classes that a class may have in its own file: each one makes what the host does for the class slower."""
+
 
 @dataclass(slots=True)
 class Resolution:
@@ -369,6 +372,7 @@ class Definitions:
         """A class must not be a base of itself, over others perhaps; a circle is reported at its first class."""
         by_variable = {c.variable: c for c in classes}
         done: set[t.ClassDef] = set()
+        levels: dict[t.ClassDef, int] = {}
         for first in classes:
             chain: list[t.ClassDef] = []
             current: t.ClassDef | None = first
@@ -383,6 +387,13 @@ class Definitions:
                 self.r.error(
                     "E0117", f"classes extend each other in a circle: {names}", span, "a base class comes first"
                 )
+                continue
+            level = levels.get(current, 0) if current is not None else 0
+            for one in reversed(chain):
+                level = levels[one] = level + 1
+                if level == BASES_MAX + 2:
+                    message = f"class {one.name} has more than {BASES_MAX} base classes"
+                    self.r.error("E0126", message, one.span, "use fewer levels")
 
     def closures(self, definitions: list[t.FunctionDef]) -> list[t.FunctionDef]:
         """The fixpoint: which top-level functions must be closures of main."""

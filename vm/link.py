@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 from holdfast.lang import ir
 from holdfast.lang.constructor import ConstructorField, constructor
-from holdfast.lang.lower import ClassSpec
+from holdfast.lang.lower import ClassSpec, FieldSpec
 from holdfast.vm.code import CodeTable, Proto, UnitCode
 from holdfast.vm.objects import ERRORS, Capability, Error, Module, Obj, fail, field_as_method, make_class, register_name
 from holdfast.vm.threads import Thread
@@ -82,8 +82,9 @@ class Linker:
             self.globals[f"{compiled.module}:{name}"] = value
         for name, index in compiled.definitions.items():
             self.globals[f"{compiled.module}:{name}"] = self.function(unit.protos[index])
+        supers = super_calls(unit) if compiled.classes else {}
         for spec in self.bases_first(compiled.classes):
-            self.class_(unit, spec)
+            self.class_(unit, spec, supers.get(spec.global_name, set()))
 
     def function(self, proto: Proto) -> FunctionType:
         """A function object without captures."""
@@ -110,10 +111,13 @@ class Linker:
 
     # ------------------------------------------------------------------ classes
 
-    def class_(self, unit: UnitCode, spec: ClassSpec) -> ClassInfo:
-        """Make a class, or give an existing one its new version."""
+    def class_(self, unit: UnitCode, spec: ClassSpec, supers: set[str]) -> ClassInfo:
+        """Make a class, or give an existing one its new version.
+
+        ``supers`` are the names of the methods that its methods call of the base class.
+        """
         base_class, base = self.base_of(spec)
-        own = [self.field(unit, spec, one.name) for one in spec.fields]
+        own = [self.field(unit, spec, one) for one in spec.fields]
         inherited = list(base.fields) if base is not None else []
         if base is None and spec.base is not None:
             inherited = [ConstructorField("message", False, "", None)]
@@ -135,7 +139,10 @@ class Linker:
         self.globals["C:" + spec.global_name] = python
         for name, index in spec.methods.items():
             setattr(python, "m_" + name, self.function(unit.protos[index]))
-        self.supers(unit, spec, base_class)
+        for name in supers:
+            found = getattr(base_class, "m_" + name, None)
+            known = type(found) is FunctionType
+            self.globals[f"S:{spec.global_name}.{name}"] = found if known else missing(base_class._name, name)
         made = self.constructor(info, spec)
         self.globals[spec.global_name] = made
         self.on_class(info)
@@ -150,14 +157,13 @@ class Linker:
         info = self.classes[spec.base]
         return info.python, info
 
-    def field(self, unit: UnitCode, spec: ClassSpec, name: str) -> ConstructorField:
+    def field(self, unit: UnitCode, spec: ClassSpec, one: FieldSpec) -> ConstructorField:
         """A field of the constructor; a default that must be computed gets a global function."""
-        one = next(f for f in spec.fields if f.name == name)
         if one.function is None:
-            return ConstructorField(name, one.required, one.constant, None)
-        key = f"D:{spec.global_name}.{name}"
+            return ConstructorField(one.name, one.required, one.constant, None)
+        key = f"D:{spec.global_name}.{one.name}"
         self.globals[key] = self.function(unit.protos[one.function])
-        return ConstructorField(name, False, None, key)
+        return ConstructorField(one.name, False, None, key)
 
     def upgrade(self, old: ClassInfo, spec: ClassSpec, fields: list[ConstructorField]) -> None:
         """Give living instances what a new version of their class adds.
@@ -182,19 +188,6 @@ class Linker:
             if name[2:] not in spec.methods and name[2:] not in names:
                 delattr(python, name)
 
-    def supers(self, unit: UnitCode, spec: ClassSpec, base_class: type[Obj]) -> None:
-        """Bind what ``super.m`` means in the methods of a class."""
-        for index in [*spec.methods.values(), *[i for i, _ in enumerate(unit.protos)]]:
-            for node in ir.walk(unit.protos[index].function.body):
-                if isinstance(node, ir.Op) and node.op in ("calls", "spawn"):
-                    target = node.data[0] if node.op == "calls" else node.data[1]
-                    if isinstance(target, tuple) and target[0] == spec.global_name:
-                        found = getattr(base_class, "m_" + target[1], None)
-                        key = "S:{}.{}".format(*target)
-                        self.globals[key] = (
-                            found if type(found) is FunctionType else missing(base_class._name, target[1])
-                        )
-
     def constructor(self, info: ClassInfo, spec: ClassSpec) -> FunctionType:
         """The class as a value."""
         unit = info.init.unit if info.init is not None else info.unit
@@ -208,6 +201,18 @@ class Linker:
         made.__dict__["__hold_class__"] = info.python
         made.__doc__ = spec.doc
         return made
+
+
+def super_calls(unit: UnitCode) -> dict[str, set[str]]:
+    """For each class of a file, the names of the methods that its methods call of the base class."""
+    out: dict[str, set[str]] = {}
+    for proto in unit.protos:
+        for node in ir.walk(proto.function.body):
+            if isinstance(node, ir.Op) and node.op in ("calls", "spawn"):
+                target = node.data[0] if node.op == "calls" else node.data[1]
+                if isinstance(target, tuple):
+                    out.setdefault(target[0], set()).add(target[1])
+    return out
 
 
 def added_field(field: ConstructorField, default: Callable[[Obj, ConstructorField], Any]) -> property:

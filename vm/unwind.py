@@ -133,7 +133,9 @@ class Unwinder:
         elif isinstance(exception, MemoryError) or _no_frame(exception):
             error = make_error("LimitError", "the machine has no memory left for this: work on smaller pieces")
         elif isinstance(exception, StoreError):
-            error = make_error("Error", str(exception))
+            # Its message names a place of the host: that is for the operator.
+            error = make_error("Error", "the disk of the world cannot be read: end the program, and see what is wrong")
+            error._x = {"internal": f"{type(exception).__name__}: {exception}"}
         else:
             # A mistake of the machine.  Its details are for the operator, not for the program.
             error = make_error("Error", f"the machine failed inside ({type(exception).__name__}): please report this")
