@@ -51,6 +51,21 @@ def join_env(left: Env, right: Env) -> Env:
     return {name: join(kind, right[name]) for name, kind in left.items() if name in right}
 
 
+WORK_MAX = 2_000_000
+"""Places where ways meet, times locals: a function above it (one arm of a match in ten thousand) gets no types."""
+
+
+def too_large(body: list[ir.Node]) -> bool:
+    """Would inference take too long?  Its work grows with the product."""
+    ways, locals_ = 0, set[str | None]()
+    for node in ir.walk(body):
+        if isinstance(node, ir.Op):
+            locals_.add(node.dst)
+        else:
+            ways += 1
+    return ways * len(locals_) > WORK_MAX
+
+
 class Inference:
     """Result: :attr:`operands`, instruction number to the types of its operands."""
 
@@ -63,7 +78,8 @@ class Inference:
         self.handlers: list[list[Env]] = []
         # A method of a class is only ever called with an instance; the functions of the prelude are no such methods.
         me = function.parameters[0].py if function.method and function.parameters else ""
-        self.block(function.body, {me: "obj"} if me else {})
+        if not too_large(function.body):
+            self.block(function.body, {me: "obj"} if me else {})
 
     def kind(self, env: Env, operand: ir.Operand) -> str:
         """The type of an operand."""

@@ -128,14 +128,14 @@ class Walker:
         first = node.parts[0]
         found = r.scope.find(first)
         if len(node.parts) == 1:
-            if found is not None and (found.what == "class" or found.what == "built-in"):
+            if found is not None and (found.what == "class" or (found.what == "built-in" and first in TYPE_NAMES)):
                 node.variable = found
                 r.use(found, node.span)
                 return
             if found is None and first in TYPE_NAMES:
                 node.variable = Variable(first, Kind.BUILTIN, (0, 0), what="built-in", py=first)
                 return
-            text = hint(first, [*TYPE_NAMES, *r.scope.visible()]).strip(" ()")
+            text = hint(first, [*TYPE_NAMES, *set(r.scope.visible()) - {first}]).strip(" ()")
             r.error("E0116", f"'{first}' is no class or kind", node.span, text or "name a class here")
             return
         if found is not None and found.kind is Kind.MODULE and len(node.parts) == 2:
@@ -143,6 +143,12 @@ class Walker:
             if node.variable is None or node.variable.what == "class":
                 return
         r.error("E0116", f"'{'.'.join(node.parts)}' is no class", node.span, "name a class of an imported module")
+
+    def error_class(self, node: t.Dotted) -> None:
+        """What ``catch`` names can be the class of an error: a kind of other values never fits."""
+        kind = node.variable
+        if kind is not None and kind.kind is Kind.BUILTIN and not kind.name.endswith("Error"):
+            self.r.error("E0116", f"'{kind.name}' is no class of errors", node.span, "catch e, and test what it holds")
 
     def member(self, module: Variable, name: str, span: t.Span) -> Variable | None:
         """The definition ``module.name``."""
@@ -357,6 +363,7 @@ class Walker:
             r.scope = Scope(saved, r.function)
             if catch.type_name is not None:
                 self.type_name(catch.type_name)
+                self.error_class(catch.type_name)
             if catch.name is not None:
                 catch.variable = r.declare(catch.name, catch.span)
             self.block(catch.body)

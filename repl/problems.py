@@ -44,7 +44,7 @@ def problem_of(world: World, error: Any, depth: int = 0) -> Problem:
         message,
         tuple(place_of(world, text) for text in trace),
         problem_of(world, cause, depth + 1) if isinstance(cause, Error) and depth < CAUSES_MAX else None,
-        f"{type(internal).__name__}: {internal}" if isinstance(internal, BaseException) else "",
+        internal if isinstance(internal, str) else "",
     )
 
 

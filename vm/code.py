@@ -17,7 +17,7 @@ from holdfast.lang.assemble import DirectCode, make_direct, make_resumable, make
 from holdfast.lang.diagnostics import Source
 from holdfast.lang.direct import truths
 from holdfast.lang.emit_values import ARITHMETIC, doubts
-from holdfast.lang.infer import Inference
+from holdfast.lang.infer import ANY, Inference
 from holdfast.lang.lines import RawMethods
 from holdfast.lang.lower import Unit
 from holdfast.lang.resumable import Layout
@@ -86,9 +86,9 @@ class Proto:
             made = make_direct(
                 self.function, self.unit.key, self.table.methods, self.failed, self.filename, self.table.enter
             )
-            self._direct = made
             self.needs()
             self.table.note(made.code, self)
+            self._direct = made  # last, since any call above may find the stack used up
         return self._direct
 
     def maker(self) -> FunctionType:
@@ -147,7 +147,9 @@ class Proto:
         if found.opname in ("UNARY_POSITIVE", "CALL_INTRINSIC_1"):  # the second from CPython 3.12 on
             # The sign in front of an operand that must be a number: the generator knows where it has put one.
             kinds = Inference(self.function, frozenset(self.failed), truths(self.function.body)).operands
-            likely = [node.n for node in ops if node.op in ARITHMETIC and any(doubts(node.op, kinds[node.n]))]
+            likely = [
+                node.n for node in ops if node.op in ARITHMETIC and any(doubts(node.op, kinds.get(node.n, (ANY, ANY))))
+            ]
         else:
             argument = found.argrepr if found.opname == "BINARY_OP" else found.argval
             likely = [node.n for node in ops if could_be(node, found.opname, argument)]

@@ -7,12 +7,16 @@ out; nothing is computed first and measured afterwards where the size can be kno
 
 from __future__ import annotations
 
+import sys
 from typing import NoReturn
 
 from holdfast.vm.objects import fail
 
 CALL_DEPTH = 110_000
 """Calls that may be nested; CPython's Python-to-Python calls take no C stack."""
+
+STACK_RESERVE = 200
+"""Calls that the host must be able to nest where it begins what it cannot leave half done."""
 
 INT_BITS = 1_000_000
 """Bits of an Int."""
@@ -67,6 +71,13 @@ DIGITS = 400
 
 LENGTH_MAX = (1 << 62) - 1
 """Beyond every length; CPython takes counts and indices up to twice this."""
+
+
+def reserve_stack() -> None:
+    """Raise RecursionError unless :data:`STACK_RESERVE` more calls can be nested here."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit - STACK_RESERVE)  # CPython refuses a limit below the depth that has been reached
+    sys.setrecursionlimit(limit)
 
 
 def count(number: int) -> str:

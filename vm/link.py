@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 from holdfast.lang import ir
 from holdfast.lang.constructor import ConstructorField, constructor
-from holdfast.lang.lower import ClassSpec
+from holdfast.lang.lower import ClassSpec, FieldSpec
 from holdfast.vm.code import CodeTable, Proto, UnitCode
 from holdfast.vm.objects import ERRORS, Capability, Error, Module, Obj, fail, field_as_method, make_class, register_name
 from holdfast.vm.threads import Thread
@@ -118,7 +118,7 @@ class Linker:
     def class_(self, unit: UnitCode, spec: ClassSpec, supers: set[str]) -> ClassInfo:
         """Make a class, or give an existing one its new version; ``supers`` are the methods called of its base."""
         base_class, base = self.base_of(spec)
-        own = [self.field(unit, spec, one.name) for one in spec.fields]
+        own = [self.field(unit, spec, one) for one in spec.fields]
         inherited = list(base.fields) if base is not None else []
         if base is None and spec.base is not None:
             inherited = [ConstructorField("message", False, "", None)]
@@ -166,14 +166,13 @@ class Linker:
         info = self.classes[spec.base]
         return info.python, info
 
-    def field(self, unit: UnitCode, spec: ClassSpec, name: str) -> ConstructorField:
+    def field(self, unit: UnitCode, spec: ClassSpec, one: FieldSpec) -> ConstructorField:
         """A field of the constructor; a default that must be computed gets a global function."""
-        one = next(f for f in spec.fields if f.name == name)
         if one.function is None:
-            return ConstructorField(name, one.required, one.constant, None)
-        key = f"D:{spec.global_name}.{name}"
+            return ConstructorField(one.name, one.required, one.constant, None)
+        key = f"D:{spec.global_name}.{one.name}"
         self.globals[key] = self.function(unit.protos[one.function])
-        return ConstructorField(name, False, None, key)
+        return ConstructorField(one.name, False, None, key)
 
     def upgrade(self, old: ClassInfo, spec: ClassSpec, fields: list[ConstructorField]) -> None:
         """Give living instances what a new version of their class adds.

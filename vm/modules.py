@@ -32,6 +32,7 @@ from holdfast.vm.code import UnitCode
 from holdfast.vm.codec import DamagedRecord, open_record
 from holdfast.vm.helpers import guest_callable
 from holdfast.vm.library import PREFIX, is_library
+from holdfast.vm.limits import reserve_stack
 from holdfast.vm.link import super_calls
 from holdfast.vm.objects import ERRORS, Error, fail, kind_name, make_error
 
@@ -262,6 +263,7 @@ class Modules:
             hash_ = self.read(f"module:{module}")
             if hash_ is None:
                 return None
+            reserve_stack()
             found = self.version(module, hash_)
             self.newest[module] = found
             self.world.linker.link(found)

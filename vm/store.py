@@ -208,6 +208,8 @@ class Store:
         """Set by a failed write or flush; nothing is written until :meth:`reopen`."""
         self._db: Any = None
         self._ahead = ReadAhead(self.get, self.scan)
+        self.read = self._ahead.get
+        """As :meth:`get`, for objects and pieces that a program wants: reads its neighbours ahead."""
         self._lock: int | None = None
         """The file descriptor that holds the lock."""
         self._check_folder(create)
@@ -276,10 +278,6 @@ class Store:
             raise _message(str(self.path), str(error)) from None
         self._rocksdict = rocksdict
         self._get = self._db.get
-        limit, self._ahead = self._ahead.bytes_max, ReadAhead(self.get, self.scan)
-        self._ahead.bytes_max = limit
-        self.read = self._ahead.get
-        """As :meth:`get`, for objects and pieces that a program wants: reads its neighbours ahead."""
 
     def _options(self, rocksdict: Any) -> Any:
         options = rocksdict.Options(raw_mode=True)  # the default mode unpickles what it reads

@@ -152,6 +152,8 @@ class Scheduler:
         self.wants_slice: Callable[[], bool] = lambda: False
         """Has the background something to do at the next safepoint?"""
         self.in_atomic: Callable[[], bool] = lambda: False
+        self.check_memory: Callable[[], None] = lambda: None
+        """Throws when the process takes too much memory."""
         self.atomic_since = 0.0
         self.event = Wakeup()
         """Set from other OS threads and signal handlers when something has happened that the scheduler waits for."""
@@ -282,6 +284,7 @@ class Scheduler:
         if thread.interrupt is not None:
             error, thread.interrupt = thread.interrupt, None
             raise Thrown(error)
+        self.check_memory()
         if self.in_atomic():
             if monotonic() - self.atomic_since > ATOMIC_S:
                 fail("AtomicError", f"an atomic block ran longer than {ATOMIC_S:g} s: do less in it")

@@ -136,14 +136,18 @@ class Unwinder:
         elif isinstance(exception, RecursionError):
             limit = limits.count(limits.CALL_DEPTH)
             error = make_error("StackError", f"calls are nested deeper than {limit}: end the recursion, or use a loop")
-        elif isinstance(exception, MemoryError):
+        elif isinstance(exception, MemoryError) or _no_frame(exception):
             error = make_error("LimitError", "the machine has no memory left for this: work on smaller pieces")
-        elif isinstance(exception, StoreError | DamagedRecord):
+        elif isinstance(exception, DamagedRecord):
             error = make_error("Error", str(exception))
+        elif isinstance(exception, StoreError):
+            # Its message names a place of the host: that is for the operator.
+            error = make_error("Error", "the disk of the world cannot be read: end the program, and see what is wrong")
+            error._x = {"internal": f"{type(exception).__name__}: {exception}"}
         else:
             # A mistake of the machine.  Its details are for the operator, not for the program.
             error = make_error("Error", f"the machine failed inside ({type(exception).__name__}): please report this")
-            error._x = {"internal": exception}
+            error._x = {"internal": f"{type(exception).__name__}: {exception}"}
         return self.noted(error, exception.__traceback__ if exception is not None else None)
 
     def noted(self, error: Error, traceback: TracebackType | None) -> Error:
@@ -223,6 +227,11 @@ class Unwinder:
         if not catchable(error):
             return Killed()
         return Thrown(error)
+
+
+def _no_frame(exception: BaseException | None) -> bool:
+    """Was there no memory for a frame?  CPython 3.11 fails then without saying why."""
+    return type(exception) is SystemError and str(exception) == "error return without exception set"
 
 
 def raised(state: State) -> State:

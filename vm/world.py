@@ -30,10 +30,11 @@ from holdfast.vm.code import CodeTable, UnitCode
 from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.devices import Dir, add_grant, install_devices, make_caps
 from holdfast.vm.file_outbox import FileOutbox
+from holdfast.vm.guard import MemoryGuard
 from holdfast.vm.heap import FunctionParts, Heap
 from holdfast.vm.helpers import Helpers, guest_callable
 from holdfast.vm.library import NO_LIBRARY, Library, checked
-from holdfast.vm.limits import CALL_DEPTH
+from holdfast.vm.limits import CALL_DEPTH, reserve_stack
 from holdfast.vm.link import ClassInfo, Linker
 from holdfast.vm.methods import methods
 from holdfast.vm.modules import Modules
@@ -56,7 +57,9 @@ class World:
         frames = CALL_DEPTH * (2 if shape == "resumable" else 1)  # that shape has two frames for each call
         sys.setrecursionlimit(max(sys.getrecursionlimit(), frames))
         self.store = store
-        self.heap = Heap(store, self, memory_limit=memory_limit)
+        self.guard = MemoryGuard()
+        # What is clean makes way in any case before the guard would stop a program.
+        self.heap = Heap(store, self, memory_limit=memory_limit or self.guard.resident_max // 2)
         self.globals = self.heap.globals
         self.collections = self.heap.collections
         self.thread_class = world_class(Thread)
@@ -136,6 +139,7 @@ class World:
             self.checkpointer.close()
             self.store.close()
             self.scheduler.event.close()
+            self.guard.close()
 
     def __enter__(self) -> World:
         return self
@@ -151,6 +155,7 @@ class World:
         g["root"] = self.heap.root
         s = self.scheduler
         s.in_atomic = lambda: bool(self.heap.levels)
+        s.check_memory = self.guard.check
         s.background = self.outbox.background
         s.wants_slice = lambda: self.outbox.busy
         g["caps"] = make_caps(self.grants, self.new_list)
@@ -403,7 +408,8 @@ class World:
         return self.scheduler.start(function.__name__, function, (*receiver, *args[:positional]), named)
 
     def atomic_begin(self) -> None:
-        """A level of undo; its time starts with the outermost."""
+        """A level of undo; its time starts with the outermost.  Where it can begin it can also end."""
+        reserve_stack()
         if not self.heap.levels:
             self.scheduler.atomic_since = monotonic()
         self.heap.begin_atomic()
