@@ -12,11 +12,13 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from holdfast.vm import threads
 from holdfast.vm.objects import Box, Error, ListBase, MapBase, Obj, SetBase, kind_name, live
 from holdfast.vm.transfer import export_world
 from tests.conformance.cases import Bench, Outcome
@@ -32,6 +34,12 @@ PROGRAMS_MIN = 0.7
 """Share of the programs that the interpreter must be able to compare."""
 
 Node = tuple[str, list[Any]]
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine must not make an ``atomic`` run out of time in one of the worlds."""
+    monkeypatch.setattr(threads, "ATOMIC_S", 3600.0)
 
 
 def graph(root: Any, open_: Callable[[Any], Node | None]) -> list[Any]:
@@ -96,6 +104,15 @@ def known(lines: list[str]) -> list[str]:
     return [line.partition(DETAILS)[0] for line in lines]
 
 
+def same(expected: tuple[Outcome, list[Any], str], found: tuple[Outcome, list[Any], str], what: str) -> None:
+    """Fail with the first difference."""
+    pairs = zip(vars(expected[0]).items(), vars(found[0]).values(), strict=True)
+    for (name, one), other in [*pairs, (("heap", expected[1]), found[1])]:
+        assert one == other, f"{what}: {name} is {other}, not {one}"
+    for one, other in zip_longest(expected[2].split("\n"), found[2].split("\n")):
+        assert one == other, f"{what}: stored is {other}, not {one}"
+
+
 class Trial:
     """Two worlds in which programs run, one for each shape."""
 
@@ -128,8 +145,8 @@ class Trial:
             return False
         self.count += 1
         direct = self.run(self.direct, text)
-        assert self.run(self.direct, text) == direct, "run once more, the direct shape does something else"
-        assert self.run(self.resumable, text) == direct, "the shapes differ"
+        same(direct, self.run(self.direct, text), "the direct shape, run once more")
+        same(direct, self.run(self.resumable, text), "the resumable shape")
         outcome, graph_, _ = direct
         assert outcome.diagnostics == []
         assert (known(outcome.output), outcome.error and outcome.error[0]) == (known(output), error)

@@ -190,18 +190,26 @@ def test_row_06_traceback_frames(prison: Prison) -> None:
 
 
 def test_row_07_context_and_cause(prison: Prison) -> None:
-    """An error that is thrown while another is handled does not hold on to it, in the guest or in the host."""
+    """The cause of an error is one of Hold, which the throwing function itself was handling: no callee is given its
+    caller's error, and nothing of the host hangs on it."""
     source = """
+fn h() {
+  try { throw "own" } catch e { return e.cause }
+}
+try { throw "caller's" } catch e { print(h()) }
 fn f() {
   try { {}.missing } catch e { throw KeyError("second") }
 }
-try { f() } catch e { print(e.message, e.cause) }
+try { f() } catch e { print(e.message, e.cause.kind, e.cause.cause) }
 fn g() {
   try { [1][9] } finally { nil.x }
 }
-try { g() } catch e { print(e.kind, e.cause) }
+try { g() } catch e {
+  print(e.kind, e.cause.kind, e.cause.cause)
+  for x in [e.cause.kind, e.cause.message, e.cause.at] + e.cause.trace { if x is not Text { print("no text", x) } }
+}
 """
-    assert prison.lines(source) == ["second nil", "TypeError nil"]
+    assert prison.lines(source) == ["nil", "second KeyError nil", "TypeError IndexError nil"]
 
 
 def test_row_08_no_generators(prison: Prison) -> None:
