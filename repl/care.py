@@ -1,4 +1,4 @@
-"""The care of a world, where it is open or not: what ``holdfast world check``, ``gc``, ``stat``, ``export`` and ``backup`` do.
+"""The care of a world, open or not: what ``world check``, ``gc``, ``stat``, ``export`` and ``backup`` do.
 
 If another process has the world open, the work is done over there, between time slices of its programs
 (:mod:`holdfast.repl.remote_care`); else in this one.

@@ -20,8 +20,8 @@ against a power cut, lets other threads run meanwhile, and is never retried: wha
 known.  After a failure the store takes no writes until it was reopened.  Every host error becomes one of the
 ``StoreError`` classes with a message for people.
 
-Who opens a world first takes a lock of ours (``holdfast.lock``, by ``flock``): RocksDB has its own, but the folder must be
-looked at, and tidied, before RocksDB is let into it.
+Who opens a world first takes a lock of ours (``holdfast.lock``, by ``flock``): RocksDB has its own, but the folder
+must be looked at, and tidied, before RocksDB is let into it.
 """
 
 from __future__ import annotations

@@ -1,17 +1,17 @@
-"""Law: a world that another process has open is checked, cleaned, measured, exported and copied while its programs run."""
+"""Law: a world that is open elsewhere is checked, cleaned, measured, exported and copied while its programs run."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from holdfast.repl import exits
-from tests.repl.test_attach import ended, line, program, start
+from tests.repl.test_attach import ENV, ended, line, program, start
 
 BUSY = """
 class Node { n; next = nil }
@@ -125,9 +125,9 @@ def test_export_to_a_full_disk(tmp_path: Path, busy: subprocess.Popen[str]) -> N
     assert code == exits.FAILED and err.startswith("error: cannot write /dev/full/x: ") and err.count("\n") == 1
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            busy.args[:-2] + ["world", "export", "-"],  # type: ignore[operator, index]  # the list that it was begun with
+            [sys.executable, "-m", "holdfast.repl.cli", "world", "export", "-"],
             cwd=tmp_path,
-            env=os.environ | {"HOLDFAST_WORLD": str(tmp_path / "world")},
+            env=ENV | {"HOLDFAST_WORLD": str(tmp_path / "world")},
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
