@@ -433,10 +433,8 @@ class Store:
 
     def close(self) -> None:
         """Close; what was written is handed to the operating system, and flushed unless told otherwise."""
-        if self._db is None:
-            return
         try:
-            if self.broken is None:
+            if self._db is not None and self.broken is None:
                 self.flush()
         finally:
             self._close_quietly()

@@ -250,6 +250,17 @@ def test_any_failed_write(tmp_path: Path, failing: int) -> None:
     world.close()
 
 
+def test_lock_of_a_failed_store(tmp_path: Path) -> None:
+    """A store that could not be opened again lets go of its world when it is closed."""
+    store = Store(tmp_path / "w")
+    with mock.patch.object(Store, "_open", side_effect=DiskFull("full")), pytest.raises(DiskFull):
+        store.reopen()
+    with pytest.raises(WorldLocked):
+        Store(tmp_path / "w")
+    store.close()
+    Store(tmp_path / "w").close()
+
+
 def test_snapshot(tmp_path: Path) -> None:
     """A snapshot stays as it was, whatever is written, deleted and compacted; scans inside scans find their place."""
     store = Store(tmp_path / "w")
