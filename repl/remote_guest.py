@@ -22,6 +22,7 @@ from holdfast.repl.exits import Failure
 from holdfast.repl.host import Outcome, Problem
 from holdfast.repl.local import outcome_of
 from holdfast.repl.remote_server import CALLS_MAX
+from holdfast.repl.remote_upkeep import Upkeep
 
 if TYPE_CHECKING:
     from holdfast.repl.local_session import LocalSession
@@ -344,6 +345,9 @@ METHODS = (
 )
 
 
+UPKEEP = "check collect measure export backup".split()
+
+
 def bootstrap(schema: Any, guest: Guest) -> Any:
     """The object that a connection begins with."""
 
@@ -366,6 +370,8 @@ def bootstrap(schema: Any, guest: Guest) -> Any:
         return call
 
     methods = {f"{name}_context": served(getattr(guest, name), name) for name in METHODS}
+    upkeep = Upkeep(guest)
+    methods |= {f"{name}_context": served(getattr(upkeep, name), name) for name in UPKEEP}
     made = type("World", (schema.World.Server,), methods)
     return made()
 

@@ -45,6 +45,8 @@ class Server:
         self.guests: dict[Guest, None] = {}
         self.ending = ""
         """Why everybody is being put out."""
+        self.collecting = False
+        """Garbage is being collected for one of them."""
         self._listening = listening
         self._runner: asyncio.Runner | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

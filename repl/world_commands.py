@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections import deque
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from holdfast.repl import exits
+from holdfast.repl.care import care_for
 from holdfast.repl.commands import SETTINGS, examples
-from holdfast.repl.console import Console, escaped, say
+from holdfast.repl.console import escaped, say
 from holdfast.repl.exits import Failure
 from holdfast.repl.files import reason
 from holdfast.repl.options import json_option, world_option
@@ -21,8 +21,7 @@ from holdfast.repl.progress import Progress
 from holdfast.repl.signals import Signals
 
 if TYPE_CHECKING:
-    from holdfast.vm.maintenance import Report
-    from holdfast.vm.store import Store
+    from holdfast.repl.care import Care, Findings
 
 COLLECTED_CLASSES = 20
 """So many classes are listed by ``stat``, the largest first."""
@@ -35,18 +34,6 @@ def world() -> None:
     """Check, clean, copy and measure worlds."""
 
 
-def opened(path: str) -> Store:
-    """The store of a world that must exist."""
-    from holdfast.vm.store import Store
-
-    return Store(path, create=False)
-
-
-def last(reports: Iterator[Report]) -> Report:
-    """The complete report."""
-    return deque(reports, maxlen=1).pop()
-
-
 def plural(number: int, noun: str) -> str:
     """``1 object``, ``2 objects``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
@@ -56,7 +43,8 @@ def plural(number: int, noun: str) -> str:
 @world_option
 @json_option
 @click.option("--repair", is_flag=True, help="Give up what follows a damaged spot in the log, and tell what is lost.")
-def check(world: str, as_json: bool, repair: bool) -> int:
+@click.pass_obj
+def check(signals: Signals, world: str, as_json: bool, repair: bool) -> int:
     """Verify a world: every record decodes, every reference leads to an object.
 
     Exit code 1 if something is wrong.
@@ -69,23 +57,16 @@ def check(world: str, as_json: bool, repair: bool) -> int:
             say(f"lost: checkpoints {done.lost.start} to {done.lost.stop - 1}; the world is at checkpoint {done.kept}")
         else:
             say(f"no checkpoint is lost; the world is at checkpoint {done.kept}")
-    store = opened(world)
-    try:
-        with Progress() as progress:
-            report = last(maintenance.check(store, progress))
-    finally:
-        store.close()
+    with Progress() as progress:
+        found = care_for(world, signals, lambda care: care.check(progress))
     if as_json:
-        _print_json(report)
+        _print_json(found, "disk_bytes")
     else:
-        for problem in report.problems:
-            print(escaped(f"{problem.name}: {problem.reason}"))
-        if report.problem_count > len(report.problems):
-            print(f"… {report.problem_count - len(report.problems):,} more problems")
-        found = plural(report.problem_count, "problem") if report.problem_count else "no problems"
-        objects = f"{plural(report.objects, 'object')}, {report.garbage:,} of them garbage"
-        print(f"checkpoint {report.checkpoint}: {objects}; {found}")
-    return exits.FAILED if report.problem_count else exits.OK
+        _problems(found)
+        result = plural(found.problem_count, "problem") if found.problem_count else "no problems"
+        objects = f"{plural(found.objects, 'object')}, {found.garbage:,} of them garbage"
+        print(f"checkpoint {found.checkpoint}: {objects}; {result}")
+    return exits.FAILED if found.problem_count else exits.OK
 
 
 @world.command(epilog=examples("holdfast world gc"))
@@ -94,40 +75,25 @@ def check(world: str, as_json: bool, repair: bool) -> int:
 @click.pass_obj
 def gc(signals: Signals, world: str, as_json: bool) -> int:
     """Delete the objects that nothing reaches, and give their space back."""
-    from holdfast.repl.local import LocalHost, Options
-    from holdfast.vm import maintenance
-
-    with LocalHost(Options(world, create=False), Console(), signals) as local:
-        local.world.checkpoint()
-        with Progress() as progress:
-            report = last(maintenance.collect(local.world.heap, progress))
-        local.world.store.flush()
-        local.world.store.compact()
-        disk = local.world.store.statistics()["disk_bytes"]
+    with Progress() as progress:
+        found = care_for(world, signals, lambda care: care.collect(progress))
     if as_json:
-        _print_json(report, disk_bytes=disk)
+        _print_json(found)
     else:
-        for problem in report.problems:
-            print(escaped(f"{problem.name}: {problem.reason}"))
-        if report.problem_count:
+        _problems(found)
+        if found.problem_count:
             print("nothing was deleted: where something cannot be read, what it refers to is not known")
-        print(f"{plural(report.deleted, 'object')} deleted, {report.live:,} alive; {size(disk)} on disk")
-    return exits.FAILED if report.problem_count else exits.OK
+        print(f"{plural(found.deleted, 'object')} deleted, {found.live:,} alive; {size(found.disk_bytes)} on disk")
+    return exits.FAILED if found.problem_count else exits.OK
 
 
 @world.command(epilog=examples("holdfast world backup /media/stick/monday"))
 @world_option
 @click.argument("target", type=click.Path())
-def backup(world: str, target: str) -> int:
+@click.pass_obj
+def backup(signals: Signals, world: str, target: str) -> int:
     """Copy a world to TARGET, a folder that does not exist yet."""
-    from holdfast.vm import maintenance
-
-    store = opened(world)
-    try:
-        maintenance.backup(store, target)
-        number = maintenance.commit_number(store)
-    finally:
-        store.close()
+    number = care_for(world, signals, lambda care: care.backup(os.path.abspath(target)))
     say(f"checkpoint {number} of {world} is copied to {target}")
     return exits.OK
 
@@ -150,29 +116,38 @@ def restore(world: str, source: str) -> int:
 @world.command(epilog=examples("holdfast world export world.jsonl", "holdfast world export - | gzip > world.jsonl.gz"))
 @world_option
 @click.argument("target", type=click.Path())
-def export(world: str, target: str) -> int:
+@click.pass_obj
+def export(signals: Signals, world: str, target: str) -> int:
     """Write a world as text, one JSON value a line, to a new file (or - for stdout)."""
-    from holdfast.vm.transfer import export_world
-
-    store = opened(world)
-    try:
+    if target == "-":
         with Progress() as progress:
-            if target == "-":
-                count = export_world(store, sys.stdout, progress.count("writing lines"))
-            else:
-                try:
-                    with open(target, "x", encoding="utf-8", newline="\n") as file:
-                        count = export_world(store, file, progress.count("writing lines"))
-                        file.flush()
-                        os.fsync(file.fileno())
-                except FileExistsError:
-                    raise Failure(f"{target} exists already; give another name", exits.USAGE) from None
-                except OSError as error:
-                    raise Failure(f"cannot write {target}: {reason(error)}", exits.FAILED) from None
-    finally:
-        store.close()
+            count = care_for(world, signals, lambda care: care.export(sys.stdout.write, progress))
+    elif os.path.lexists(target):
+        raise Failure(f"{target} exists already; give another name", exits.USAGE)
+    else:
+        try:
+            with Progress() as progress:
+                count = care_for(world, signals, lambda care: _export_file(care, target, progress))
+        except OSError as error:
+            raise Failure(f"cannot write {target}: {reason(error)}", exits.FAILED) from None
     say(f"{plural(count, 'line')} written")
     return exits.OK
+
+
+def _export_file(care: Care, target: str, progress: Progress) -> int:
+    """Write a file that is not there; it is made when the world has been opened."""
+    with ExitStack() as stack:
+        file: list[TextIO] = []
+
+        def write(text: str) -> None:
+            if not file:
+                file.append(stack.enter_context(open(target, "x", encoding="utf-8", newline="\n")))
+            file[0].write(text)
+
+        count = care.export(write, progress)
+        file[0].flush()
+        os.fsync(file[0].fileno())
+    return count
 
 
 @world.command(name="import", epilog=examples("holdfast world import world.jsonl --world ./again"))
@@ -196,62 +171,41 @@ def import_(world: str, source: str) -> int:
 @world.command(epilog=examples("holdfast world stat", "holdfast world stat --json"))
 @world_option
 @json_option
-def stat(world: str, as_json: bool) -> int:
+@click.pass_obj
+def stat(signals: Signals, world: str, as_json: bool) -> int:
     """Count the objects of a world, and measure it."""
-    from holdfast.vm import file_outbox, maintenance
-
-    store = opened(world)
-    try:
-        with Progress() as progress:
-            report = last(maintenance.statistics(store, progress))
-        disk = store.statistics()["disk_bytes"]
-        names = class_names(store)
-        waiting = {os.fsdecode(folder): number for folder, number in file_outbox.waiting(store).items()}
-    finally:
-        store.close()
+    with Progress() as progress:
+        found = care_for(world, signals, lambda care: care.measure(progress))
     if as_json:
-        classes = {names.get(k, f"class {k}"): {"objects": n, "bytes": b} for k, (n, b) in report.classes.items()}
-        folders = {printable(folder): number for folder, number in waiting.items()}
-        _print_json(report, disk_bytes=disk, classes=classes, waiting_writes=folders)
+        classes = {name: {"objects": n, "bytes": b} for name, n, b in found.classes}
+        _print_json(found, "waiting", classes=classes, waiting_writes=dict(found.waiting))
         return exits.OK
-    print(f"{'checkpoint':<14}{report.checkpoint:>16,}")
+    print(f"{'checkpoint':<14}{found.checkpoint:>16,}")
     for name in ("objects", "pieces"):
-        print(f"{name:<14}{getattr(report, name):>16,}")
-    print(f"{'records':<14}{size(report.bytes):>16}\n{'on disk':<14}{size(disk):>16}")
-    rows = sorted(report.classes.items(), key=lambda row: -row[1][1])
-    for number, (count, total) in rows[:COLLECTED_CLASSES]:
-        print(escaped(f"  {names.get(number, f'class {number}'):<30}{count:>16,}{size(total):>12}"))
+        print(f"{name:<14}{getattr(found, name):>16,}")
+    print(f"{'records':<14}{size(found.bytes):>16}\n{'on disk':<14}{size(found.disk_bytes):>16}")
+    rows = sorted(found.classes, key=lambda row: -row[2])
+    for name, count, total in rows[:COLLECTED_CLASSES]:
+        print(escaped(f"  {name:<30}{count:>16,}{size(total):>12}"))
     if len(rows) > COLLECTED_CLASSES:
         print(f"  … {len(rows) - COLLECTED_CLASSES} more classes")
-    for folder, number in waiting.items():
-        print(escaped(f"{plural(number, 'write')} for {printable(folder)}: done when that folder is granted with :rw"))
+    for folder, number in found.waiting:
+        print(escaped(f"{plural(number, 'write')} for {folder}: done when that folder is granted with :rw"))
     return exits.OK
 
 
-def printable(path: str) -> str:
-    """A path of the host as a text that can be encoded."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+def _problems(found: Findings) -> None:
+    for name, why in found.problems:
+        print(escaped(f"{name}: {why}"))
+    if found.problem_count > len(found.problems):
+        print(f"… {found.problem_count - len(found.problems):,} more problems")
 
 
-def class_names(store: Store) -> dict[int, str]:
-    """The names of classes by number, those of the world and the built-in ones."""
-    from holdfast.vm import ids
-    from holdfast.vm.codec import open_record
-    from holdfast.vm.objects import ERRORS
-
-    found = {ids.LIST: "List", ids.MAP: "Map", ids.SET: "Set", ids.BOX: "variable", ids.FUNCTION: "Function"}
-    found |= {ids.THREAD: "Thread"} | {cls._k: name for name, cls in ERRORS.items()}
-    prefix = b"Mclass:"
-    for key, record in store.scan(prefix):
-        row = json.loads(open_record(key, record))
-        found[int(key[len(prefix) :])] = f"{row['module']}:{row['name']}"
-    return found
-
-
-def _print_json(report: Report, **more: Any) -> None:
-    data = {name: value for name, value in vars(report).items() if name not in ("problems", "classes", "problem_count")}
-    data["problems"] = [{"name": problem.name, "reason": problem.reason} for problem in report.problems]
-    data["problem_count"] = report.problem_count
+def _print_json(found: Findings, *without: str, **more: Any) -> None:
+    data: dict[str, Any] = found._asdict()
+    for name in ("classes", *without):
+        del data[name]
+    data["problems"] = [{"name": name, "reason": why} for name, why in found.problems]
     print(json.dumps(data | more))
 
 

@@ -37,8 +37,16 @@ class Definitions:
         return found
 
     def read(self, prefix: str) -> dict[str, Any]:
-        """The same for JSON."""
-        return {name: json.loads(text) for name, text in self.records(prefix).items()}
+        """The same for JSON objects."""
+        found = {}
+        for name, text in self.records(prefix).items():
+            try:
+                found[name] = json.loads(text)
+            except ValueError:
+                found[name] = None
+            if type(found[name]) is not dict:
+                raise DamagedRecord(prefix + name, "it is not what the machine writes there")
+        return found
 
     def check(self, number: int, schema: Any, fields: list[Any], name: str) -> None:
         """Check the record of an instance or function.
@@ -62,6 +70,8 @@ class Definitions:
         row = self.classes.get(str(number))
         if row is None:
             return f"it is of class {number}, which the world does not have"
+        if not row.keys() >= {"module", "name", "schemas"}:
+            return f"it is of class {number}, whose record is not what the machine writes"
         module, name = row["module"], row["name"]
         # An entry of a session has one version only, and no record of names.
         last = self.names.get(module, {}).get(name, ["", self.newest.get(module)])[1]

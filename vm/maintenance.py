@@ -24,10 +24,10 @@ from holdfast.vm.codec import ABSENT, DamagedRecord, Pieces, Reference, bare_cod
 from holdfast.vm.definitions import Definitions
 from holdfast.vm.file_outbox import drop_all
 from holdfast.vm.heap import COMMIT_KEY, ROOT
-from holdfast.vm.store import Store, WorldDamaged, WorldMissing, object_key
+from holdfast.vm.store import Store, WorldDamaged, WorldMissing, object_key, refuse_existing, refuse_open
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from holdfast.vm.heap import Heap
     from holdfast.vm.store import Snapshot
@@ -184,7 +184,7 @@ class _Graph:
 # --------------------------------------------------------------------------- check
 
 
-def check(store: Store, progress: Progress = _silent) -> Iterator[Report]:
+def check(store: Store, progress: Progress = _silent) -> Generator[Report, None, None]:
     """Check a world: every record decodes, every reference of what lives resolves, pieces add up, and the source of
     every class and function is there.
 
@@ -310,19 +310,19 @@ def _count_pieces(graph: _Graph, oid: int, header: list[Any] | None, live: bool,
 # --------------------------------------------------------------------------- collection
 
 
-def collect(heap: Heap, progress: Progress = _silent) -> Iterator[Report]:
+def collect(heap: Heap, progress: Progress = _silent) -> Generator[Report, None, None]:
     """Delete what cannot be reached, while the world is in use; a turn is a slice, and gives the report so far.
 
-    Begin it when no checkpoint is open, run its slices in the thread that runs guests, and close the generator if it
+    Run its slices in the thread that runs guests, checkpoints between them as they come, and close the generator if it
     is not run to its end.  One collection at a time.
     """
     report = Report()
-    if heap.seen is not None or heap.open is not None:
-        raise RuntimeError("a collection cannot begin inside another one, or inside a checkpoint")
     for _ in memory.forget_dead(heap):
         yield report
-        if heap.seen is not None or heap.open is not None:
-            raise RuntimeError("a checkpoint or another collection began inside a collection's first slices")
+    while heap.open is not None:  # the snapshot must be of a world that is on disk as it is in memory
+        yield report
+    if heap.seen is not None:
+        raise RuntimeError("a collection cannot begin inside another one")
     heap.seen = seen = list(heap.table)
     view = heap.store.snapshot()
     try:
@@ -377,8 +377,9 @@ def _delete(heap: Heap, graph: _Graph, report: Report, progress: Progress) -> It
 # --------------------------------------------------------------------------- backup, restore, repair, statistics
 
 
-def backup(store: Store, target: str | Path) -> None:
-    """Copy a world, which may be in use, to a folder that does not exist yet: its last checkpoint.
+def backup(store: Store, target: str | Path) -> int:
+    """Copy a world, which may be in use, to a folder that does not exist yet; gives the number of the checkpoint that
+    was its last one.  May be called in any thread.
 
     Writes to files of the host that wait are left out: the world itself will do them.
     """
@@ -386,25 +387,30 @@ def backup(store: Store, target: str | Path) -> None:
     copied = Store(target, create=False)
     try:
         drop_all(copied)
+        return commit_number(copied)
     finally:
         copied.close()
+
+
+def _number_in(folder: str | Path) -> int:
+    store = Store(folder, create=False)
+    try:
+        return commit_number(store)
+    finally:
+        store.close()
 
 
 def restore(source: str | Path, target: str | Path) -> int:
     """Make a world from a backup at a place that does not exist yet; gives the number of its last checkpoint."""
     source, target = Path(source), Path(target)
-    if target.exists():
-        raise WorldMissing(f"{target} exists already; give a place that does not, or move it away")
+    refuse_existing(target)
     if not (source / "CURRENT").is_file():
         raise WorldMissing(f"{source} is not a backup of a world")
+    refuse_open(source)
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(source, partial, ignore=shutil.ignore_patterns("LOCK", "LOG*"))
-    store = Store(partial, create=False)
-    try:
-        number = commit_number(store)
-    finally:
-        store.close()
+    shutil.copytree(source, partial, ignore=shutil.ignore_patterns("LOCK", "LOG*", "holdfast.*"))
+    number = _number_in(partial)
     partial.rename(target)
     return number
 
@@ -465,7 +471,7 @@ def _commits(log: Path) -> Iterator[int]:
         place = data.find(COMMIT_KEY, place + 1)
 
 
-def statistics(store: Store, progress: Progress = _silent) -> Iterator[Report]:
+def statistics(store: Store, progress: Progress = _silent) -> Generator[Report, None, None]:
     """Count objects and bytes by class, pieces and side records; the last report is complete."""
     report = Report()
     view = store.snapshot()

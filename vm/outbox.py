@@ -18,7 +18,7 @@ durable has been written once more; when that fails too, the error is raised to 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import groupby
 from operator import itemgetter
 from time import monotonic
@@ -80,6 +80,8 @@ class Outbox:
         self.shares: dict[int, int] = {}
         """Checkpoint number to how many texts depend on it."""
         self.sweep: Iterator[None] | None = None
+        self.jobs: list[Generator[object, None, None]] = []
+        """Work that reads a snapshot of the store between slices: it ends when the store must be opened again."""
 
     @property
     def full(self) -> bool:
@@ -129,7 +131,7 @@ class Outbox:
         Raises StoreError when the store failed and could not be recovered.
         """
         if self.checkpointer.failed is not None:
-            self.checkpointer.recover()
+            self.recover()
         if self.returned:
             self.settle()
         if self.heap.open is not None and self.step(self.heap.open):
@@ -153,7 +155,7 @@ class Outbox:
         try:
             more = checkpoint.step()
         except StoreError:
-            self.checkpointer.recover()
+            self.recover()
             return True
         if not more:
             self.taken = {}
@@ -215,7 +217,7 @@ class Outbox:
         Raises StoreError when that cannot be.
         """
         if self.checkpointer.failed is not None:
-            self.checkpointer.recover()
+            self.recover()
         if self.heap.open is not None:
             self.finish(self.heap.open)
         if self.changed or self.texts or self.written:
@@ -223,6 +225,12 @@ class Outbox:
             self.finish(made)
             self.checkpointer.wait(made)
         self.release()
+
+    def recover(self) -> None:
+        """After a failure of the store: open it again, which no snapshot may be in the way of."""
+        while self.jobs:
+            self.jobs.pop().close()
+        self.checkpointer.recover()
 
     def finish(self, checkpoint: Checkpoint) -> None:
         """All slices of a checkpoint at once."""

@@ -20,8 +20,8 @@ against a power cut, lets other threads run meanwhile, and is never retried: wha
 known.  After a failure the store takes no writes until it was reopened.  Every host error becomes one of the
 ``StoreError`` classes with a message for people.
 
-Who opens a world first takes a lock of ours (``holdfast.lock``, by ``flock``): RocksDB has its own, but the folder must be
-looked at, and tidied, before RocksDB is let into it.
+Who opens a world first takes a lock of ours (``holdfast.lock``, by ``flock``): RocksDB has its own, but the folder
+must be looked at, and tidied, before RocksDB is let into it.
 """
 
 from __future__ import annotations
@@ -360,7 +360,10 @@ class Store:
 
     def snapshot(self) -> Snapshot:
         """The store as it is now; give it back with ``close``."""
-        return Snapshot(self._db.snapshot(), str(self.path))
+        try:
+            return Snapshot(self._db.iter(), str(self.path))
+        except Exception as error:
+            raise _message(str(self.path), str(error)) from None
 
     def statistics(self) -> dict[str, int]:
         """Sizes in bytes, and RocksDB's estimate of the number of keys."""
@@ -438,6 +441,8 @@ class Store:
         target = Path(target)
         if target.exists():
             raise WorldMissing(f"{target} exists already; give a place that does not")
+        if not target.parent.is_dir():
+            raise WorldMissing(f"there is no folder {target.parent}; make it, or give another place")
         try:
             copier = self._rocksdict.Checkpoint(self._db)
             copier.create_checkpoint(str(target))
@@ -460,10 +465,8 @@ class Store:
 
     def close(self) -> None:
         """Close; what was written is handed to the operating system, and flushed unless told otherwise."""
-        if self._db is None:
-            return
         try:
-            if self.broken is None:
+            if self._db is not None and self.broken is None:
                 self.flush()
         finally:
             self._close_quietly()
@@ -510,6 +513,25 @@ def _disk_bytes(path: Path) -> int:
     return total
 
 
+def refuse_open(path: Path) -> None:
+    """Raise WorldLocked if somebody has the world in the folder open."""
+    if (path / LOCK_FILE).exists():
+        os.close(lock_folder(path))
+
+
+def refuse_existing(target: Path) -> None:
+    """Raise a StoreError if a world that is to be made at the place would have to replace something."""
+    if not target.exists():
+        return
+    try:
+        refuse_open(target)
+    except WorldLocked:
+        raise WorldLocked(
+            f"{target} exists already, and another process has that world open; give a place that does not exist"
+        ) from None
+    raise WorldMissing(f"{target} exists already; give a place that does not, or move it away")
+
+
 def lock_folder(path: Path) -> int:
     """Take the lock of a world's folder: a file descriptor that holds it until it is closed.
 
@@ -535,11 +557,17 @@ def lock_folder(path: Path) -> int:
 
 
 class Snapshot:
-    """A store as it was; readable while the store goes on.  RocksDB's lock stays held until ``close``."""
+    """A store as it was; readable while the store goes on.  RocksDB's lock stays held until ``close``.
 
-    def __init__(self, raw: Any, path: str) -> None:
-        self._raw = raw
+    rocksdict's own snapshots are of no use: their iterators read the store as it is, not as it was.  But an iterator
+    keeps to the state of the moment when it was made.  So this is one iterator, which all scans share.
+    """
+
+    def __init__(self, iterator: Any, path: str) -> None:
+        self._iterator = iterator
         self._path = path
+        self._scanning: object = None
+        """The scan at whose place the iterator is."""
 
     def get(self, key: bytes) -> bytes | None:
         """The record under the key, or None."""
@@ -549,11 +577,31 @@ class Snapshot:
 
     def scan(self, prefix: bytes, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
         """Keys and records with the prefix, in key order, from ``start`` on."""
-        return _scan(self._raw, self._path, prefix, start)
+        it, me = self._iterator, object()
+        key = prefix if start is None else start
+        again = False
+        try:
+            while True:
+                if self._scanning is not me:  # the first step, or another scan has moved the iterator
+                    self._scanning = me
+                    it.seek(key)
+                if again:
+                    it.next()
+                if not it.valid():
+                    it.status()  # an iterator that met damage just ends: only its status tells
+                    return
+                key, again = it.key(), True
+                if not key.startswith(prefix):
+                    return
+                yield key, it.value()
+        except StoreError:
+            raise
+        except Exception as error:
+            raise _message(self._path, str(error)) from None
 
     def close(self) -> None:
         """Give the snapshot back."""
-        self._raw = None
+        self._iterator = None
 
 
 def _scan(source: Any, path: str, prefix: bytes, start: bytes | None) -> Iterator[tuple[bytes, bytes]]:

@@ -49,10 +49,10 @@ from holdfast.vm.objects import UNSET
 from holdfast.vm.piecelist import CHUNK, PAGE_CHUNKS
 from holdfast.vm.piecemap import PAGE_KEYS
 from holdfast.vm.pieces import PIECES_ABOVE, find_key_bytes
-from holdfast.vm.store import FORMAT_KEY, Store, StoreError, WorldDamaged, WorldMissing, object_key
+from holdfast.vm.store import FORMAT_KEY, Store, StoreError, WorldDamaged, object_key, refuse_existing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from holdfast.vm.store import Batch, Snapshot
 
@@ -207,21 +207,27 @@ class _Names:
 _NAMES: Any = _Names()
 
 
-def export_world(store: Store, target: IO[str], progress: Callable[[int], None] | None = None) -> int:
-    """Write the last checkpoint of a world, which may be in use, as text; gives the number of lines.
+def export_lines(store: Store) -> Generator[str, None, None]:
+    """The last checkpoint of a world, which may be in use, as lines of text.
 
-    Raises DamagedRecord, and StoreError.
+    The snapshot is taken before the first line is given.  Raises DamagedRecord, and StoreError.
     """
     view = store.snapshot()
-    count = 0
     try:
         for line in _Exporter(view).lines():
-            target.write(json.dumps(line, ensure_ascii=False, separators=(",", ":"), sort_keys=True) + "\n")
-            count += 1
-            if progress is not None and count % LINE_ITEMS == 0:
-                progress(count)
+            yield json.dumps(line, ensure_ascii=False, separators=(",", ":"), sort_keys=True) + "\n"
     finally:
         view.close()
+
+
+def export_world(store: Store, target: IO[str], progress: Callable[[int], None] | None = None) -> int:
+    """Write those lines; gives their number."""
+    count = 0
+    for line in export_lines(store):
+        target.write(line)
+        count += 1
+        if progress is not None and count % LINE_ITEMS == 0:
+            progress(count)
     return count
 
 
@@ -504,8 +510,7 @@ def import_world(source: str | Path, target: str | Path, progress: Callable[[int
     Raises BadText and StoreError; then nothing is left at the place.
     """
     source, target = Path(source), Path(target)
-    if target.exists():
-        raise WorldMissing(f"{target} exists already; give a place that does not, or move it away")
+    refuse_existing(target)
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     store = Store(partial)

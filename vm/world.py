@@ -6,8 +6,8 @@ Durability: what a program prints is kept until the checkpoint that it depends o
 nobody outside ever saw a state that is lost.  When nothing has changed since the last durable checkpoint, output
 depends on nothing new and leaves at once.
 
-Side records (``meta`` of the checkpoint): those of :mod:`holdfast.vm.modules`, and ``class:NUMBER`` the identity of a class: its
-module, name, former names (``was``), and the fields of each schema.  All are text.
+Side records (``meta`` of the checkpoint): those of :mod:`holdfast.vm.modules`, and ``class:NUMBER``, the identity of a
+class: its module, name, former names (``was``), and the fields of each schema.  All are text.
 """
 
 from __future__ import annotations

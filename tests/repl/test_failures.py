@@ -1,4 +1,4 @@
-"""Law: the error of a thread that nobody joins is told, once, to whoever started the program; its exit code is main's."""
+"""Law: the error of a thread that nobody joins is told, once, to whoever started it; the exit code is main's."""
 
 from __future__ import annotations
 

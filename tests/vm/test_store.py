@@ -248,3 +248,44 @@ def test_any_failed_write(tmp_path: Path, failing: int) -> None:
     world = World(tmp_path / "w")
     assert canonical(world.heap.root) == expected
     world.close()
+
+
+def test_lock_of_a_failed_store(tmp_path: Path) -> None:
+    """A store that could not be opened again lets go of its world when it is closed."""
+    store = Store(tmp_path / "w")
+    with mock.patch.object(Store, "_open", side_effect=DiskFull("full")), pytest.raises(DiskFull):
+        store.reopen()
+    with pytest.raises(WorldLocked):
+        Store(tmp_path / "w")
+    store.close()
+    Store(tmp_path / "w").close()
+
+
+def test_snapshot(tmp_path: Path) -> None:
+    """A snapshot stays as it was, whatever is written, deleted and compacted; scans inside scans find their place."""
+    store = Store(tmp_path / "w")
+    batch = store.batch()
+    for number in range(10):
+        batch.put(b"O%d" % number, b"old %d" % number)
+    store.write(batch)
+    view = store.snapshot()
+    batch = store.batch()
+    batch.put(b"O3", b"new")
+    batch.put(b"Ox", b"new")
+    batch.delete(b"O4")
+    batch.delete_range(b"O6", b"O8")
+    store.write(batch)
+    store.compact_log()
+    store.compact()
+    expected = [(b"O%d" % number, b"old %d" % number) for number in range(10)]
+    assert list(view.scan(b"O")) == expected
+    assert list(view.scan(b"O", b"O5")) == expected[5:]
+    assert [view.get(key) for key in (b"O3", b"O4", b"O7", b"Ox")] == [b"old 3", b"old 4", b"old 7", None]
+    found = []
+    for row in view.scan(b"O"):
+        found.append(row)
+        assert list(view.scan(row[0])) == [row]
+    assert found == expected
+    assert dict(store.scan(b"O"))[b"O3"] == b"new"
+    view.close()
+    store.close()
