@@ -57,9 +57,9 @@ def plural(number: int, noun: str) -> str:
 @json_option
 @click.option("--repair", is_flag=True, help="Give up what follows a damaged spot in the log, and tell what is lost.")
 def check(world: str, as_json: bool, repair: bool) -> int:
-    """Verify a world: every record decodes, every reference leads to an object.
+    """Verify every record and reference of a world.
 
-    Exit code 1 if something is wrong.
+    Every record must decode, and every reference lead to an object.  Exit code 1 if something is wrong.
     """
     from holdfast.vm import maintenance
 
@@ -93,7 +93,7 @@ def check(world: str, as_json: bool, repair: bool) -> int:
 @json_option
 @click.pass_obj
 def gc(signals: Signals, world: str, as_json: bool) -> int:
-    """Delete the objects that nothing reaches, and give their space back."""
+    """Delete what nothing reaches, and give its space back."""
     from holdfast.repl.local import LocalHost, Options
     from holdfast.vm import maintenance
 
@@ -119,7 +119,7 @@ def gc(signals: Signals, world: str, as_json: bool) -> int:
 @world_option
 @click.argument("target", type=click.Path())
 def backup(world: str, target: str) -> int:
-    """Copy a world to TARGET, a folder that does not exist yet."""
+    """Copy a world to a folder that does not exist yet."""
     from holdfast.vm import maintenance
 
     store = opened(world)
@@ -151,7 +151,10 @@ def restore(world: str, source: str) -> int:
 @world_option
 @click.argument("target", type=click.Path())
 def export(world: str, target: str) -> int:
-    """Write a world as text, one JSON value a line, to a new file (or - for stdout)."""
+    """Write a world as text, to a new file.
+
+    It has one JSON value a line.  With - as TARGET it goes to stdout.
+    """
     from holdfast.vm.transfer import export_world
 
     store = opened(world)
