@@ -111,6 +111,7 @@ def run_command(arguments: list[str], signals: Signals) -> int:
         "holdfast run hello.hold",
         "holdfast run report.hold 2024 --short       (the program finds them in args)",
         "holdfast run --grant data=dir:./csv:r load.hold",
+        "holdfast run --grant out=dir:./reports:rw report.hold",
         "echo 'print(1 + 1)' | holdfast run -",
     ),
 )
