@@ -10,10 +10,11 @@ from typing import Any
 
 from holdfast.lang.diagnostics import CompileError, Diagnostic
 from holdfast.repl import exits
-from holdfast.repl.console import say, tell
+from holdfast.repl.console import say
 from holdfast.repl.exits import Failure
 from holdfast.repl.files import STDIN, folder_of, loader, read_source, reason, shown
 from holdfast.repl.local import Options, open_world
+from holdfast.repl.problems import tell_diagnostics
 
 
 def check_files(paths: tuple[str, ...], as_json: bool) -> int:
@@ -33,7 +34,7 @@ def check_files(paths: tuple[str, ...], as_json: bool) -> int:
     if as_json:
         print(json.dumps([as_data(path, diagnostic) for path, diagnostic in found]))
     for _, diagnostic in [] if as_json else found:
-        tell(diagnostic.render() + "\n")
+        tell_diagnostics(diagnostic.render() + "\n")
     if not as_json:
         files = "1 file" if len(paths) == 1 else f"{len(paths)} files"
         errors = "1 error" if len(found) == 1 else f"{len(found)} errors"
@@ -76,7 +77,7 @@ def format_files(paths: tuple[str, ...], only_check: bool) -> int:
             text = read_source(path)
             formatted = format_source(text, shown(path))
         except CompileError as error:
-            tell(str(error))
+            tell_diagnostics(str(error))
             code = exits.COMPILE
             continue
         except FormatError as error:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from holdfast.repl import exits
-from holdfast.repl.console import say, tell
+from holdfast.repl.console import say
 from holdfast.repl.exits import Failure, Stop
 from holdfast.repl.signals import Signals
 
@@ -74,7 +74,9 @@ def _in_words(error: Exception) -> int:
     from holdfast.vm.store import StoreError
 
     if isinstance(error, CompileError):
-        tell(str(error))  # diagnostics are safe as they are
+        from holdfast.repl.problems import tell_diagnostics
+
+        tell_diagnostics(str(error))
         return exits.COMPILE
     if isinstance(error, StoreError):
         say(f"error: {error}")

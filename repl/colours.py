@@ -7,6 +7,7 @@ class names for prompt_toolkit.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from typing import TextIO
 
@@ -42,6 +43,10 @@ PROMPT = {
 
 BOLD, RED, DIM = "1", "31", "90"
 
+_CODE = re.compile(r"^error\[E\d+\]", re.MULTILINE)
+_CARETS = re.compile(r"^( +\| *)(\^.*)$", re.MULTILINE)
+"""A line of source has its number in front of the bar."""
+
 
 def wanted(stream: TextIO) -> bool:
     """Whether colours may be written to the stream: a terminal, and nobody said no (``NO_COLOR``)."""
@@ -74,6 +79,14 @@ def source(text: str, on: bool = True) -> str:
     if not on:
         return text
     return "".join(paint(piece, SGR.get(name, "")) for name, piece in spans(text))
+
+
+def diagnostics(text: str, on: bool = True) -> str:
+    """What the compiler said, with its colours: the code, and the carets with the hint."""
+    if not on:
+        return text
+    text = _CODE.sub(lambda found: paint(found[0], RED), text)
+    return _CARETS.sub(lambda found: found[1] + paint(found[2], RED), text)
 
 
 assert set(SGR) == set(PROMPT) == set(STYLES)

@@ -54,7 +54,12 @@ class Group(click.Group):
     ),
 )
 @click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda c, p, v: _version(c) if v else None
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda c, p, v: _version(c) if v else None,
+    help="Show the version and exit.",
 )
 def cli() -> None:
     """Holdfast: programs, objects and threads that survive.
@@ -81,6 +86,9 @@ def run_command(arguments: list[str], signals: Signals) -> int:
     """
     try:
         code = cli.main(arguments, prog_name=PROGRAM, complete_var=COMPLETE, standalone_mode=False, obj=signals)
+    except click.exceptions.NoArgsIsHelpError as error:
+        tell(error.format_message())
+        return exits.USAGE
     except click.UsageError as error:
         say(f"error: {error.format_message()}")
         if error.ctx is not None:
@@ -103,6 +111,7 @@ def run_command(arguments: list[str], signals: Signals) -> int:
         "holdfast run hello.hold",
         "holdfast run report.hold 2024 --short       (the program finds them in args)",
         "holdfast run --grant data=dir:./csv:r load.hold",
+        "holdfast run --grant out=dir:./reports:rw report.hold",
         "echo 'print(1 + 1)' | holdfast run -",
     ),
 )
@@ -138,11 +147,11 @@ def _ended(outcome: host.Outcome, signal: int, console: Console, checkpoint: int
     import sys
 
     from holdfast.repl import colours
-    from holdfast.repl.problems import rendered, where
+    from holdfast.repl.problems import rendered, tell_diagnostics, where
 
     console.check()
     if outcome.state == host.REFUSED:
-        tell(outcome.text)
+        tell_diagnostics(outcome.text)
         return exits.COMPILE
     if outcome.state == host.STOPPED:
         say(f"ended by a signal; the world is at checkpoint {checkpoint}")

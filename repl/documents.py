@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterable, Iterator
+from textwrap import fill
 from types import FunctionType
 from typing import Any
 
-from holdfast.lang import tree as t
-from holdfast.lang.diagnostics import CompileError, Source
-from holdfast.lang.parser import parse
+from holdfast.repl.excerpts import excerpt
 from holdfast.repl.exits import FAILED, Failure
 from holdfast.repl.inspector import Inspector
 from holdfast.repl.members import class_of, kind_classes, members, method_names, method_of
 from holdfast.repl.paths import MISSING, Module, follow, parse_path
 from holdfast.repl.words import WORDS
+from holdfast.vm.devices import Caps
 from holdfast.vm.helpers import a
 from holdfast.vm.link import ClassInfo
 from holdfast.vm.objects import UNSET, Obj, kind_name
@@ -22,6 +21,8 @@ from holdfast.vm.show import brief, scalar
 
 VARARGS = 0x04
 VALUE_LENGTH = 400
+WIDTH = 79
+"""Columns of lists of names."""
 
 
 class Documents:
@@ -38,6 +39,8 @@ class Documents:
 
         Raises Failure when nothing is.
         """
+        if not text:
+            raise Failure("'?' takes a name: ?print, ?List.push, ?root.accounts")
         if text in WORDS:
             return WORDS[text]
         path = parse_path(text)
@@ -75,6 +78,9 @@ class Documents:
             if kind is not None and self.world.globals.get("b:" + name) is value:
                 shown += "\n\n" + self.kind(name, kind)
             return shown
+        if isinstance(value, Caps):
+            granted = ", ".join(sorted(self.world.grants)) or "nothing"
+            return f"{text}: what a program may use of the machine around it, by name: {granted}"
         shown = brief(value)[:VALUE_LENGTH]
         head = f"{text} is {a(value)}" + (f": {shown}" if value is not None else "")
         cls = class_of(self.world, value)
@@ -84,13 +90,13 @@ class Documents:
             made = self.world.globals.get(f"{info.module}:{info.name}") if info is not None else None
             doc = (getattr(made, "__doc__", None) or "") if made is not None else ""
         names = self.world.helpers.methods.get(cls) or (method_names(cls) if isinstance(value, Obj) else [])
-        methods = f"methods: {', '.join(sorted(names))}" if names else ""
+        methods = listed("methods", names) if names else ""
         return "\n".join(part for part in (head, doc, methods) if part)
 
     def kind(self, name: str, cls: Any) -> str:
         """A built-in kind and its methods."""
         names = self.world.helpers.methods.get(cls) or method_names(cls)
-        return f"methods of {name}: {', '.join(sorted(names))}\n(?{name}.{min(names)} tells more)"
+        return f"{listed(f'methods of {name}', names)}\n(?{name}.{min(names)} tells more)"
 
     def kind_method(self, name: str, cls: Any, method: str) -> str:
         """One method of a built-in kind."""
@@ -181,50 +187,6 @@ class Documents:
         return excerpt(proto.unit.source, span, proto.function.name.rpartition(".")[2])
 
 
-def excerpt(source: Source, span: tuple[int, int] | None, name: str) -> str:
-    """The part of a source that defines a name; of several the smallest around a span."""
-    try:
-        program = parse(source)
-    except CompileError:
-        return source.text.rstrip("\n")
-    best: t.Node | None = None
-    for node in nodes(program):
-        if not isinstance(node, t.FunctionDef | t.ClassDef | t.MethodDef | t.Function):
-            continue
-        if span is None:
-            fits = isinstance(node, t.ClassDef) and node.name == name
-        else:
-            fits = not isinstance(node, t.ClassDef) and node.span[0] <= span[0] and span[1] <= node.span[1]
-        size = node.span[1] - node.span[0]
-        if fits and (best is None or size < best.span[1] - best.span[0]):
-            best = node
-    if best is None:
-        return source.text.rstrip("\n")
-    for node in nodes(program):  # the definition, where the function is that of one
-        if isinstance(node, t.FunctionDef | t.MethodDef) and node.function is best:
-            best = node
-    start, end = best.span
-    line, _ = source.position(start)
-    first = line
-    while first > 1 and source.line_text(first - 1).lstrip().startswith("///"):
-        first -= 1
-    above = [source.line_text(number).strip() for number in range(first, line)]
-    return "\n".join([*above, source.text[start:end].rstrip()])
-
-
-def nodes(program: t.Node) -> Iterator[t.Node]:
-    """All nodes of a tree."""
-    stack: list[Any] = [program]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, t.Node):
-            yield node
-        if isinstance(node, list | tuple):
-            stack.extend(node)
-        elif isinstance(node, t.Node) and is_dataclass(node):
-            stack.extend(getattr(node, field.name) for field in fields(node) if field.name not in ("span", "variable"))
-
-
 # --------------------------------------------------------------------------- words
 
 
@@ -257,11 +219,17 @@ def class_name(cls: Any) -> str:
 
 
 def cleaned(doc: str) -> str:
-    """A doc text without the indentation of its source."""
+    """A doc text without the indentation of its source, and with one form of quotes around code."""
+    doc = doc.replace("``", "`")
     lines = doc.strip("\n").splitlines()
     rest = [line for line in lines[1:] if line.strip()]
     margin = min((len(line) - len(line.lstrip()) for line in rest), default=0)
     return "\n".join([lines[0].strip(), *(line[margin:].rstrip() for line in lines[1:])]).strip() if lines else ""
+
+
+def listed(head: str, names: Iterable[str]) -> str:
+    """Names in lines that fit a terminal."""
+    return fill(f"{head}: {', '.join(sorted(names))}", WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def indented(text: str) -> str:

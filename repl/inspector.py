@@ -7,6 +7,7 @@ from itertools import islice
 from types import FunctionType
 from typing import Any
 
+from holdfast.repl.excerpts import definition
 from holdfast.repl.exits import FAILED, Failure
 from holdfast.repl.host import Description, ThreadRow
 from holdfast.repl.paths import MISSING, Lookup, Module, follow, parse_path
@@ -121,7 +122,8 @@ class Inspector:
         if proto is None:
             return ""
         span = min(proto.function.spans.values(), default=(0, 0))
-        line, _ = proto.unit.source.position(span[0])
+        found = definition(proto.unit.source, span, proto.function.name)
+        line, _ = proto.unit.source.position(span[0] if found is None else found.span[0])
         return f"{proto.unit.source.name}:{line}"
 
     def parts(self, value: Any) -> Iterator[tuple[str, Any]]:

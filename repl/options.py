@@ -57,7 +57,7 @@ def opening_options(command: F) -> F:
             "grants",
             metavar="NAME=dir:PATH:r|rw",
             multiple=True,
-            help="Let programs use a folder, as caps.NAME.  May be given several times.",
+            help="Let programs read (r), or read and write (rw), a folder, as caps.NAME.  May be given several times.",
         ),
         click.option(
             "--memory", type=Size(), metavar="SIZE", help="Keep objects in memory up to this size (512M, 2G)."

@@ -7,10 +7,11 @@ terminal is.
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 from holdfast.repl import colours
-from holdfast.repl.console import escaped
+from holdfast.repl.console import escaped, tell
 from holdfast.repl.host import Place, Problem
 
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ def rendered(problem: Problem, colour: bool = False) -> str:
         lines += _trace(cause.trace, colour)
         cause = cause.cause
     return "\n".join(lines)
+
+
+def tell_diagnostics(text: str) -> None:
+    """Show what the compiler said; such a text is safe as it is."""
+    tell(colours.diagnostics(text, colours.wanted(sys.stderr)))
 
 
 def _trace(trace: tuple[Place, ...], colour: bool) -> list[str]:

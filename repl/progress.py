@@ -42,8 +42,10 @@ class Progress:
             self.bar = Bar(*columns, console=Console(stderr=True), transient=True)
             self.bar.start()
         if phase not in self.tasks:
+            for task in self.bar.tasks:  # they are over
+                self.bar.update(task.id, total=task.completed)
             self.tasks[phase] = self.bar.add_task(phase, total=total or None)
-        self.bar.update(self.tasks[phase], completed=done, total=total or None)
+        self.bar.update(self.tasks[phase], completed=min(done, total) if total else done, total=total or None)
 
     def count(self, phase: str) -> Any:
         """For work that only counts: a function of the number."""

@@ -99,7 +99,7 @@ class Shell:
             if not stripped:
                 return
             if stripped.startswith("?"):
-                self.out(escaped(self.session.document(stripped[1:].strip() or "print")))
+                self.out(escaped(self.session.document(stripped[1:].strip())))
             elif stripped.startswith(":"):
                 await self.command(server, stripped[1:])
             elif stripped in LEAVE:
@@ -158,7 +158,7 @@ class Shell:
         """What came of an entry."""
         if outcome.state == host.REFUSED:
             self.worst = exits.COMPILE
-            self.fail(outcome.text, escape=False, head=False)
+            self.fail(colours.diagnostics(outcome.text, self.colour), escape=False, head=False)
         elif outcome.state == host.INTERRUPTED:
             self.fail(f"interrupted{where(outcome.problem)}", head=False)
         elif outcome.problem is not None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from time import monotonic, perf_counter
 
 from holdfast.lang.diagnostics import CompileError
-from holdfast.repl import exits, host
+from holdfast.repl import colours, exits, host
 from holdfast.repl.console import Console, escaped, tell
 from holdfast.repl.drive import Driver
 from holdfast.repl.exits import Stop
 from holdfast.repl.files import folder_of, loader, read_source, shown
 from holdfast.repl.local import Options, open_world, outcome_of
-from holdfast.repl.problems import rendered
+from holdfast.repl.problems import rendered, tell_diagnostics
 from holdfast.repl.signals import Signals
 
 
@@ -52,6 +53,7 @@ class Tests:
         self.timeout = timeout
         self.signals = signals
         self.loud = loud
+        self.colour = colours.wanted(sys.stderr)
         self.results: list[Result] = []
         self.refused = False
 
@@ -65,7 +67,7 @@ class Tests:
                 count = self.one(path, text, number)
                 number += 1
         except CompileError as error:
-            tell(str(error) + "\n")
+            tell_diagnostics(str(error) + "\n")
             self.refused = True
 
     def one(self, path: str, text: str, number: int) -> int:
@@ -112,8 +114,8 @@ class Tests:
                 result.error = f"ran longer than {self.timeout:g} s"
         self.results.append(result)
         if problem is not None and self.loud:
-            tell(f"FAILED {escaped(shown(path))}: {escaped(name)}")
-            tell(escaped(f"error: {result.error} at {result.at}") if late else rendered(problem))
+            tell(f"{colours.paint('FAILED', colours.RED, self.colour)} {escaped(shown(path))}: {escaped(name)}")
+            tell(escaped(f"error: {result.error} at {result.at}") if late else rendered(problem, self.colour))
             if output:
                 tell("  it printed:\n" + "\n".join("  | " + line for line in escaped(output).splitlines()))
             tell("")

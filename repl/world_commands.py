@@ -45,9 +45,9 @@ def plural(number: int, noun: str) -> str:
 @click.option("--repair", is_flag=True, help="Give up what follows a damaged spot in the log, and tell what is lost.")
 @click.pass_obj
 def check(signals: Signals, world: str, as_json: bool, repair: bool) -> int:
-    """Verify a world: every record decodes, every reference leads to an object.
+    """Verify every record and reference of a world.
 
-    Exit code 1 if something is wrong.
+    Every record must decode, and every reference lead to an object.  Exit code 1 if something is wrong.
     """
     from holdfast.vm import maintenance
 
@@ -74,7 +74,7 @@ def check(signals: Signals, world: str, as_json: bool, repair: bool) -> int:
 @json_option
 @click.pass_obj
 def gc(signals: Signals, world: str, as_json: bool) -> int:
-    """Delete the objects that nothing reaches, and give their space back."""
+    """Delete what nothing reaches, and give its space back."""
     with Progress() as progress:
         found = care_for(world, signals, lambda care: care.collect(progress))
     if as_json:
@@ -92,7 +92,7 @@ def gc(signals: Signals, world: str, as_json: bool) -> int:
 @click.argument("target", type=click.Path())
 @click.pass_obj
 def backup(signals: Signals, world: str, target: str) -> int:
-    """Copy a world to TARGET, a folder that does not exist yet."""
+    """Copy a world to a folder that does not exist yet."""
     number = care_for(world, signals, lambda care: care.backup(os.path.abspath(target)))
     say(f"checkpoint {number} of {world} is copied to {target}")
     return exits.OK
@@ -118,7 +118,10 @@ def restore(world: str, source: str) -> int:
 @click.argument("target", type=click.Path())
 @click.pass_obj
 def export(signals: Signals, world: str, target: str) -> int:
-    """Write a world as text, one JSON value a line, to a new file (or - for stdout)."""
+    """Write a world as text, to a new file.
+
+    It has one JSON value a line.  With - as TARGET it goes to stdout.
+    """
     if target == "-":
         with Progress() as progress:
             count = care_for(world, signals, lambda care: care.export(sys.stdout.write, progress))

@@ -322,6 +322,38 @@ def test_repl_in_a_pipe(folder: Path) -> None:
     assert holdfast(folder, "repl", stdin=b"\xff\n").code == exits.USAGE
 
 
+def test_where_a_function_is_defined(folder: Path) -> None:
+    """``?`` names the line of the definition, not that of the first statement in it."""
+    done = holdfast(
+        folder, "repl", stdin="\nlet a = 1\nfn double(n) {\n\n    return n * 2\n}\n?double\n:source double\n"
+    )
+    assert done.out == "fn double(n)\n  (from main[2]:1)\nfn double(n) {\n\n    return n * 2\n}\n"
+
+
+def test_help_without_a_command(folder: Path) -> None:
+    """A group without a command shows its help, which fits 80 columns and cuts no sentence."""
+    for arguments in ((), ("world",)):
+        done = holdfast(folder, *arguments)
+        assert done.code == exits.USAGE
+        assert done.err.startswith("Usage: holdfast")
+        assert "..." not in done.err.partition("Commands:")[2].partition("Examples:")[0]
+    assert "Show the version" in holdfast(folder, "--help").out
+
+
+def test_colours_of_errors(folder: Path) -> None:
+    """What the compiler says has colours at a terminal, and none in a pipe or when they are not wanted."""
+    (folder / "bad.hold").write_text("let a = ^\n")
+    for arguments in (("run", "bad.hold"), ("check", "bad.hold"), ("test", "bad.hold")):
+        assert "\x1b" not in holdfast(folder, *arguments).err
+        with Terminal(command(*arguments), folder) as terminal:
+            assert terminal.wait() == exits.COMPILE
+            terminal.expect_raw(b"\x1b[31merror[E")
+        with Terminal(command(*arguments), folder, NO_COLOR="1") as terminal:
+            terminal.expect("error[E")
+            assert terminal.wait() == exits.COMPILE
+            assert b"\x1b[31m" not in terminal.raw
+
+
 def test_first_command_line(tmp_path: Path) -> None:
     """The example that the README begins with."""
     example = Path(__file__).parent.parent.parent / "docs" / "examples" / "hello.hold"

@@ -51,6 +51,15 @@ def test_colours(terminal: Terminal) -> None:
     assert b'\x1b[32m"a"\x1b[0m, \x1b[36m42\x1b[0m' in raw
 
 
+def test_colours_of_errors(terminal: Terminal) -> None:
+    """In what the compiler says the code and the carets stand out, the source does not."""
+    terminal.enter("nope")
+    raw = terminal.expect_raw(READY)
+    assert b"\x1b[31merror[E0101]\x1b[0m" in raw
+    assert b"  | \x1b[31m^^^^" in raw
+    assert b"1 | nope" in raw
+
+
 def test_no_colours(tmp_path: Path) -> None:
     """NO_COLOR is obeyed."""
     with repl(tmp_path, NO_COLOR="1") as terminal:
@@ -110,6 +119,10 @@ def test_commands(terminal: Terminal) -> None:
     """Commands answer; a shorter form does; a wrong one is told."""
     assert ":inspect" in terminal.answer(":help")
     assert "Write the values" in terminal.answer("?print")
+    assert "'?' takes a name" in terminal.answer("?")
+    assert "At least `width` long" in terminal.answer("?Text.pad_start")
+    assert terminal.answer("?caps").endswith("by name: nothing")
+    assert max(map(len, terminal.answer("?root").splitlines())) < 80
     assert "Leaves" in terminal.answer("?break")
     assert "push" in terminal.answer("?List")
     terminal.answer("let xs = [5, 6]")
