@@ -15,11 +15,12 @@ from holdfast.lang.lower import Unit
 from holdfast.lang.scope import ModuleInterface
 from holdfast.lang.tree import Span
 from holdfast.vm.code import UnitCode
-from holdfast.vm.codec import open_record
+from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.helpers import guest_callable
 from holdfast.vm.library import PREFIX, is_library
 from holdfast.vm.limits import reserve_stack
 from holdfast.vm.objects import ERRORS, Error, make_error
+from holdfast.vm.side import stored_source, text_of
 
 if TYPE_CHECKING:
     from holdfast.vm.world import World
@@ -54,13 +55,13 @@ class Modules:
             found = self.world.outbox.meta[raw]
             return found.decode() if found is not None else None
         record = self.world.store.get(b"M" + raw)
-        return bytes(open_record(b"M" + raw, record)).decode() if record is not None else None
+        return text_of(b"M" + raw, record) if record is not None else None
 
     def stored(self, prefix: str) -> Iterator[tuple[str, str]]:
         """All side records whose key begins so: rest of the key, text."""
         start = b"M" + prefix.encode()
         for key, record in self.world.store.scan(start):
-            yield key[len(start) :].decode(), bytes(open_record(key, record)).decode()
+            yield key[len(start) :].decode(), text_of(key, record)
 
     # ------------------------------------------------------------------ compiling
 
@@ -224,9 +225,13 @@ class Modules:
         if found is None:
             record = self.read(f"source:{hash_}")
             if record is None:
-                raise LookupError(hash_)
-            text, name, mode, *scope = json.loads(record)
-            found = self.compile(text, name, module, mode, scope[0] if scope else None, hash_=hash_)
+                raise DamagedRecord(f"source:{hash_[:40]}", "there is none")
+            source = stored_source(hash_, module, record)
+            try:
+                found = self.compile(source.text, source.name, module, source.mode, source.scope, hash_=hash_)
+            except CompileError as error:
+                code = error.diagnostics[0].code
+                raise DamagedRecord(f"source:{hash_}", f"it does not compile any more ({code})") from None
             self.world.linker.prepare(found)
         return found
 

@@ -17,6 +17,7 @@ from holdfast.lang.assemble import LINE_BASE
 from holdfast.lang.resumable import Layout
 from holdfast.vm import limits
 from holdfast.vm.code import CodeTable, Place, Proto, place_of
+from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.objects import Error, Thrown, kind_name, make_error
 from holdfast.vm.store import StoreError
 
@@ -132,6 +133,9 @@ class Unwinder:
             error = make_error("StackError", f"calls are nested deeper than {limit}: end the recursion, or use a loop")
         elif isinstance(exception, MemoryError) or _no_frame(exception):
             error = make_error("LimitError", "the machine has no memory left for this: work on smaller pieces")
+        elif isinstance(exception, DamagedRecord):
+            error = make_error("Error", f"the record of {exception.name} is damaged: 'holdfast world check' tells more")
+            error._x = {"internal": str(exception)}
         elif isinstance(exception, StoreError):
             # Its message names a place of the host: that is for the operator.
             error = make_error("Error", "the disk of the world cannot be read: end the program, and see what is wrong")

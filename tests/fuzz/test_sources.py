@@ -6,7 +6,6 @@ Findings are kept in ``FOUND``: each is a source that once did something else.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
