@@ -23,7 +23,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 -m 'not slow' --durations=10
 
 slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 -m slow --durations=10 --hypothesis-profile=ci
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow --durations=10 --hypothesis-profile=ci
 
 lint: $(VENV)/.dev $(LINKS)
 	$(BIN)/ruff check

@@ -127,21 +127,27 @@ class ExprLowerer:
         for node in nodes:
             values.append(self.expr(node))
             positions.append(len(self.out))
-        for i in range(len(values) - 1, -1, -1):
-            values[i] = self.protect((values[i],), positions[i])[0]
+        changed: set[str] = set()
+        end = len(self.out)
+        for i in range(len(values) - 1, -1, -1):  # backwards, so that each instruction is looked at once
+            if positions[i] < end:
+                changed |= ir.assigned(self.out[positions[i] : end])
+                end = positions[i]
+            values[i] = self.kept(values[i], changed, end)
         return values
 
     def protect(self, values: tuple[ir.Operand, ...], position: int) -> tuple[ir.Operand, ...]:
         """The values as they were at the position: variables assigned since then are copied there."""
-        out: list[ir.Operand] = []
         changed = ir.assigned(self.out[position:]) if position < len(self.out) else set()
-        for value in values:
-            if isinstance(value, str) and value in changed and not value.startswith("t"):
-                copy = self.temp()
-                self.out.insert(position, self.note(ir.Op(0, "move", copy, (value,))))
-                value = copy
-            out.append(value)
-        return tuple(out)
+        return tuple(self.kept(value, changed, position) for value in values)
+
+    def kept(self, value: ir.Operand, changed: set[str], position: int) -> ir.Operand:
+        """The value, or a copy made at the position if it is a variable among those that are changed behind it."""
+        if not isinstance(value, str) or value not in changed or value.startswith("t"):
+            return value
+        copy = self.temp()
+        self.out.insert(position, self.note(ir.Op(0, "move", copy, (value,))))
+        return copy
 
     # ------------------------------------------------------------------ expressions
 

@@ -81,7 +81,8 @@ SMALL_PIECES = mock.patch.dict(pieces.PIECES_ABOVE, {ids.LIST: 40, ids.MAP: 30, 
 """So that small collections have records of their own."""
 
 ODD: list[Any] = [
-    None, True, -1, 0, 1, 2, 3, 5, 256, 257, 2**40, 2**63 - 1, -(2**63), 1.5, float("nan"), "", "x", "b", "P", b"", b"x",
+    None, True, -1, 0, 1, 2, 3, 5, 256, 257, 2**40, 2**63 - 1, -(2**63), 1.5, float("nan"), "", "x", "b", "P",
+    b"", b"x",
     [], [[]], {}, {"a": 1}, [1] * 10, "a" * 5000, b"\x00" * 16, b"\x00" * 32,
 ]  # fmt: skip
 
