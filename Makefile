@@ -24,7 +24,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 -m 'not slow' --durations=10
 
 slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 -m slow --durations=10 --hypothesis-profile=ci
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow --durations=10 --hypothesis-profile=ci
 
 real: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow -k test_real -rs tests/flights/test_flights.py

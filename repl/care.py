@@ -6,7 +6,6 @@ If another process has the world open, the work is done over there, between time
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -81,15 +80,15 @@ def printable(path: bytes) -> str:
 def class_names(store: Store) -> dict[int, str]:
     """The names of classes by number, those of the world and the built-in ones."""
     from holdfast.vm import ids
-    from holdfast.vm.codec import open_record
     from holdfast.vm.objects import ERRORS
+    from holdfast.vm.side import class_row, text_of
 
     found = {ids.LIST: "List", ids.MAP: "Map", ids.SET: "Set", ids.BOX: "variable", ids.FUNCTION: "Function"}
     found |= {ids.THREAD: "Thread"} | {cls._k: name for name, cls in ERRORS.items()}
     prefix = b"Mclass:"
     for key, record in store.scan(prefix):
-        row = json.loads(open_record(key, record))
-        found[int(key[len(prefix) :])] = f"{row['module']}:{row['name']}"
+        number, row = class_row(key[len(prefix) :].decode(errors="replace"), text_of(key, record))
+        found[number] = f"{row['module']}:{row['name']}"
     return found
 
 

@@ -13,6 +13,7 @@ import gc
 import os
 import resource
 from pathlib import Path
+from time import monotonic
 
 from holdfast.vm.limits import count
 from holdfast.vm.objects import fail
@@ -22,6 +23,9 @@ RESIDENT_SHARE = 0.75
 
 MAPPED_SHARE = 0.875
 """Of the address space that the process may map (``ulimit -v``)."""
+
+COLLECT_S = 5.0
+"""Time between two collections: around the limit each of them would be in vain."""
 
 STATM = Path("/proc/self/statm")
 PAGE = resource.getpagesize()
@@ -58,8 +62,8 @@ class MemoryGuard:
     def __init__(self) -> None:
         self.resident_max = resident_limit()
         self.mapped_max = mapped_limit()
-        self._collected = False
-        """Garbage was collected since the memory went above the limit."""
+        self._collected = -COLLECT_S
+        """When garbage was collected last."""
         try:
             self._file: int | None = os.open(STATM, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
@@ -78,12 +82,11 @@ class MemoryGuard:
     def check(self) -> None:
         """Throw a LimitError when the process takes too much, though garbage was collected."""
         found = self.excess()
-        if found is not None and not self._collected:
-            self._collected = True
+        if found is not None and monotonic() - self._collected >= COLLECT_S:
             gc.collect()
+            self._collected = monotonic()
             found = self.excess()
         if found is None:
-            self._collected = False
             return
         taken, limit = found
         fail(

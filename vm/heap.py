@@ -39,6 +39,7 @@ from holdfast.vm.objects import ERRORS, NEW, Box, Collections, Obj
 from holdfast.vm.piecelist import PieceList
 from holdfast.vm.piecemap import PieceMap
 from holdfast.vm.pieces import PieceBase
+from holdfast.vm.side import commit_parts
 from holdfast.vm.store import Store, StoreError, WorldDamaged, object_key
 
 if TYPE_CHECKING:
@@ -184,10 +185,8 @@ class Heap:
             self.set_root(ROOT, root)
             return
         try:
-            number, serial, *flat = self.codec.unpack(COMMIT_KEY, record)
-            self.commit_number, self.serial = int(number), int(serial)
-            self.roots = dict(pairs(flat))
-        except (DamagedRecord, ValueError, TypeError) as error:
+            self.commit_number, self.serial, self.roots = commit_parts(self.codec, COMMIT_KEY, record)
+        except DamagedRecord as error:
             raise WorldDamaged(f"the world {self.store.path} cannot be opened: {error}; restore a backup") from None
         if not isinstance(self.roots.get(ROOT), Obj):
             raise WorldDamaged(f"the world {self.store.path} has no root object; restore a backup")

@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from holdfast.vm import ids, memory
-from holdfast.vm.codec import ABSENT, DamagedRecord, Pieces, Reference, bare_codec, check_values, key_name, pairs
+from holdfast.vm.codec import ABSENT, DamagedRecord, Pieces, Reference, bare_codec, check_values, key_name
 from holdfast.vm.definitions import Definitions
 from holdfast.vm.file_outbox import drop_all
 from holdfast.vm.heap import COMMIT_KEY, ROOT
+from holdfast.vm.side import commit_parts
 from holdfast.vm.store import Store, WorldDamaged, WorldMissing, object_key, refuse_existing, refuse_open
 
 if TYPE_CHECKING:
@@ -90,10 +91,12 @@ class _Graph:
         if record is None:  # killed before its first checkpoint: an empty world
             return
         try:
-            self.number, self.serial, *flat = self.codec.unpack(COMMIT_KEY, record)
-            self.roots = {name: ref._i for name, ref in pairs(flat)}
-        except (DamagedRecord, ValueError, AttributeError) as error:
+            self.number, self.serial, roots = commit_parts(self.codec, COMMIT_KEY, record)
+        except DamagedRecord as error:
             raise WorldDamaged(f"{error}; restore a backup") from None
+        self.roots = {name: ref._i for name, ref in roots.items() if isinstance(ref, Reference)}
+        if self.roots.keys() != roots.keys():
+            raise WorldDamaged("the commit record has a root that is no object; restore a backup")
 
     def _refer(self, oid: int) -> Reference:
         self.refs.append(oid)
@@ -275,6 +278,8 @@ def _check_pieces(graph: _Graph, report: Report, progress: Progress) -> Iterator
                 yield report
         except DamagedRecord as error:
             report.add(error.name, error.reason)
+        except (IndexError, TypeError):
+            report.add(ids.kid(oid), "a piece of it has not the shape of its kind")
 
 
 def _count_pieces(graph: _Graph, oid: int, header: list[Any] | None, live: bool, report: Report) -> Iterator[None]:
@@ -421,8 +426,8 @@ def commit_number(store: Store) -> int:
     if record is None:
         return 0
     try:
-        return int(bare_codec().unpack(COMMIT_KEY, record)[0])
-    except (DamagedRecord, ValueError, TypeError, IndexError):
+        return commit_parts(bare_codec(), COMMIT_KEY, record)[0]
+    except DamagedRecord:
         raise WorldDamaged(f"the world {store.path} has no readable commit record; restore a backup") from None
 
 

@@ -29,12 +29,13 @@ from holdfast.lang.lower import Unit
 from holdfast.lang.scope import Export, ModuleInterface, global_name
 from holdfast.lang.tree import Span
 from holdfast.vm.code import UnitCode
-from holdfast.vm.codec import DamagedRecord, open_record
+from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.helpers import guest_callable
 from holdfast.vm.library import PREFIX, is_library
 from holdfast.vm.limits import reserve_stack
 from holdfast.vm.link import super_calls
 from holdfast.vm.objects import ERRORS, Error, fail, kind_name, make_error
+from holdfast.vm.side import decoded, stored_source, text_of
 
 if TYPE_CHECKING:
     from holdfast.vm.world import World
@@ -69,13 +70,13 @@ class Modules:
     def read(self, key: str) -> str | None:
         """A side record."""
         found = self.world.outbox.side_record(key.encode())
-        return found.decode() if found is not None else None
+        return decoded(key, found) if found is not None else None
 
     def stored(self, prefix: str) -> Iterator[tuple[str, str]]:
         """All side records whose key begins so: rest of the key, text."""
         start = b"M" + prefix.encode()
         for key, record in self.world.store.scan(start):
-            yield key[len(start) :].decode(), bytes(open_record(key, record)).decode()
+            yield key[len(start) :].decode(), text_of(key, record)
 
     # ------------------------------------------------------------------ compiling
 
@@ -279,10 +280,11 @@ class Modules:
         if found is None:
             record = self.read(f"source:{hash_}")
             if record is None:
-                raise DamagedRecord(f"source of {module}", f"the world does not have its version {hash_}")
-            text, name, mode, *scope = json.loads(record)
+                raise DamagedRecord(f"source of {module}", f"the world does not have its version {hash_[:40]}")
+            source = stored_source(hash_, module, record)
+            text = source.text
             try:
-                found = self.compile(text, name, module, mode, scope[0] if scope else None, hash_, stored=True)
+                found = self.compile(text, source.name, module, source.mode, source.scope, hash_, stored=True)
             except CompileError as error:
                 first = error.diagnostics[0]
                 reason = f"version {hash_} cannot be compiled any more: {first.message}"

@@ -30,6 +30,8 @@ SLICE_S = 0.01
 """Length of a time slice."""
 ATOMIC_S = 5.0
 """How long an ``atomic`` may hold the world."""
+THREADS_MAX = 100_000
+"""Threads that may be alive: each takes some kilobytes."""
 SLICES_PER_TURN = 64
 POOL_MAX = 64
 LOST_MAX = 1_000
@@ -154,6 +156,8 @@ class Scheduler:
         self.in_atomic: Callable[[], bool] = lambda: False
         self.check_memory: Callable[[], None] = lambda: None
         """Throws when the process takes too much memory."""
+        self.warned: tuple[Thread | None, float] = (None, 0.0)
+        """The thread that was told so last, and when."""
         self.atomic_since = 0.0
         self.event = Wakeup()
         """Set from other OS threads and signal handlers when something has happened that the scheduler waits for."""
@@ -187,6 +191,8 @@ class Scheduler:
 
     def start(self, name: str, function: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Thread:
         """A new thread that calls the function."""
+        if len(self.living) >= THREADS_MAX:
+            fail("LimitError", f"{THREADS_MAX:_} threads are alive, and no more can be: let some of them end first")
         thread = self.new(name)
         thread.greenlet = self.pool.pop() if self.pool else greenlet(self.work, self.hub)
         thread.interrupt = (function, args, named)
@@ -284,7 +290,7 @@ class Scheduler:
         if thread.interrupt is not None:
             error, thread.interrupt = thread.interrupt, None
             raise Thrown(error)
-        self.check_memory()
+        self.refuse_memory(thread)
         if self.in_atomic():
             if monotonic() - self.atomic_since > ATOMIC_S:
                 fail("AtomicError", f"an atomic block ran longer than {ATOMIC_S:g} s: do less in it")
@@ -293,6 +299,21 @@ class Scheduler:
             thread.state = "ready"
             self.ready.append(thread)
             self.switch_out()
+
+    def refuse_memory(self, thread: Thread) -> None:
+        """Tell the thread when there is no memory left, and every other one that runs meanwhile.
+
+        It has a slice's time to let go of something before it is told again.
+        """
+        last, when = self.warned
+        if last is thread and monotonic() - when < SLICE_S:
+            return
+        try:
+            self.check_memory()
+        except Thrown:
+            self.warned = thread, monotonic()
+            self.globals["_poll"] = True
+            raise
 
     def park(self, state: str) -> None:
         """Wait until somebody makes the current thread ready."""

@@ -39,6 +39,7 @@ from holdfast.vm.codec import (
     Reference,
     UnstorableValue,
     bare_codec,
+    key_name,
     open_record,
     pairs,
     seal_record,
@@ -49,6 +50,7 @@ from holdfast.vm.objects import UNSET
 from holdfast.vm.piecelist import CHUNK, PAGE_CHUNKS
 from holdfast.vm.piecemap import PAGE_KEYS
 from holdfast.vm.pieces import PIECES_ABOVE, find_key_bytes
+from holdfast.vm.side import commit_parts
 from holdfast.vm.store import FORMAT_KEY, Store, StoreError, WorldDamaged, object_key, refuse_existing
 
 if TYPE_CHECKING:
@@ -111,9 +113,8 @@ class _Exporter:
         record = self.view.get(COMMIT_KEY)
         if record is None:
             raise WorldDamaged("the world has no checkpoint to export")
-        _, _, *flat = self.codec.unpack(COMMIT_KEY, record)
         yield {"holdfast": "world", "format": TEXT_FORMAT}
-        yield {"roots": {name: self.number(ref._i) for name, ref in sorted(pairs(flat))}}
+        yield from _shaped(COMMIT_KEY, self.roots(record))
         for key, record in self.view.scan(b"M"):
             if key not in (COMMIT_KEY, FORMAT_KEY):
                 yield {"meta": key[1:].decode(), "bytes": b64encode(open_record(key, record)).decode()}
@@ -124,9 +125,15 @@ class _Exporter:
             yield {"side": b64encode(key[1:]).decode(), "values": [self.value(value) for value in values]}
         place = 0
         while place < len(self.queue):
-            yield from self.object(place + 1, self.queue[place])
+            oid = self.queue[place]
+            yield from _shaped(object_key(oid), self.object(place + 1, oid))
             self.queue[place] = 0
             place += 1
+
+    def roots(self, record: bytes) -> Iterator[dict[str, Any]]:
+        """The line of the commit record."""
+        _, _, roots = commit_parts(self.codec, COMMIT_KEY, record)
+        yield {"roots": {name: self.number(ref._i) for name, ref in sorted(roots.items())}}
 
     def object(self, number: int, oid: int) -> Iterator[dict[str, Any]]:
         key = object_key(oid)
@@ -184,6 +191,14 @@ class _Exporter:
                 if name is not ABSENT:
                     place = prefix + b"k" + _key_bytes(name)
                     yield name, self.codec.unpack(place, self.view.get(place) or b"")[1]
+
+
+def _shaped(key: bytes, lines: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The lines of a record; one that has not the shape of its kind is damaged."""
+    try:
+        yield from lines
+    except (AttributeError, IndexError, TypeError, ValueError):
+        raise DamagedRecord(key_name(key), "it has not the shape of its kind") from None
 
 
 def _key_bytes(key: Any) -> bytes:

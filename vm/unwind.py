@@ -139,7 +139,8 @@ class Unwinder:
         elif isinstance(exception, MemoryError) or _no_frame(exception):
             error = make_error("LimitError", "the machine has no memory left for this: work on smaller pieces")
         elif isinstance(exception, DamagedRecord):
-            error = make_error("Error", str(exception))
+            error = make_error("Error", f"the record of {exception.name} is damaged: 'holdfast world check' tells more")
+            error._x = {"internal": str(exception)}
         elif isinstance(exception, StoreError):
             # Its message names a place of the host: that is for the operator.
             error = make_error("Error", "the disk of the world cannot be read: end the program, and see what is wrong")

@@ -42,6 +42,7 @@ from holdfast.vm.objects import ERRORS, KINDS, NEW, Obj, Thrown, fail, world_cla
 from holdfast.vm.outbox import Outbox
 from holdfast.vm.preludes import Preludes
 from holdfast.vm.show import to_text
+from holdfast.vm.side import class_row
 from holdfast.vm.store import Durability, Store
 from holdfast.vm.threads import Scheduler, Thread, thread_methods
 from holdfast.vm.unwind import Unwinder
@@ -58,6 +59,7 @@ class World:
         sys.setrecursionlimit(max(sys.getrecursionlimit(), frames))
         self.store = store
         self.guard = MemoryGuard()
+        self.class_rows: dict[int, dict[str, Any]] = {}
         # What is clean makes way in any case before the guard would stop a program.
         self.heap = Heap(store, self, memory_limit=memory_limit or self.guard.resident_max // 2)
         self.globals = self.heap.globals
@@ -85,7 +87,6 @@ class World:
         self.library_names: dict[str, str] = {}
         """Host functions that only the modules of the library can name."""
         self.classes: dict[tuple[str, str], int] = {}
-        self.class_rows: dict[int, dict[str, Any]] = {}
         self.renamed: dict[tuple[str, str], int] = {}
         """Module and former name of a class to its number, unless another class has that name now."""
         self.modules = Modules(self)
@@ -237,9 +238,11 @@ class World:
 
     def find_class(self, number: int) -> type[Obj] | None:
         """The class with the number; its module is linked if it has not been."""
+        if number not in self.class_rows:  # as all of them, while the commit record is read
+            return None
         info = self.linker.by_number.get(number)
-        row = self.class_rows.get(number)
-        if info is None and row is not None:
+        if info is None:
+            row = self.class_rows[number]
             self.modules.load_stored(row["module"])
             if number not in self.linker.by_number:
                 self.modules.define(row["module"], row["name"])
@@ -328,9 +331,9 @@ class World:
 
     def _read_classes(self) -> None:
         for key, text in self.modules.stored("class:"):
-            row = json.loads(text)
-            self.class_rows[int(key)] = row
-            self.classes[row["module"], row["name"]] = int(key)
+            number, row = class_row(key, text)
+            self.class_rows[number] = row
+            self.classes[row["module"], row["name"]] = number
         for number, row in self.class_rows.items():
             for name in row.get("was", ()):
                 if (row["module"], name) not in self.classes:

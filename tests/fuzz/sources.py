@@ -18,8 +18,10 @@ ODD = [
     "?[", '"',
     '"""', 'r"', 'b"', "\\",
     "\\u{", "//", "/*", "*/", "///", ";", "\n", "..", "..=", "...", "=>", "=", "??=", "**",
-    "~/", "?.", ".", ",", ":", "-", "not", "in", "is", "1e999", "0x", "0b2", "1_", "1__0", "9" * 400, "1.", ".5", "{{", "}}",
-    "fn", "class", "if", "else", "match", "for", "while", "try", "catch", "finally", "atomic", "spawn", "with", "budget",
+    "~/", "?.", ".", ",", ":", "-", "not", "in", "is", "1e999", "0x", "0b2", "1_", "1__0", "9" * 400, "1.",
+    ".5", "{{", "}}",
+    "fn", "class", "if", "else", "match", "for", "while", "try", "catch", "finally", "atomic", "spawn", "with",
+    "budget",
     "let", "var", "return", "throw", "break", "continue", "import", "from", "extends", "was", "super", "self", "test",
     "assert", "on_behalf", "nil", "_", "root", "caps", "__class__", "v_x", "t1", "f_x",
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """Runs programs in a process of its own, with little memory: ``python -m tests.security.bombs SHAPE < programs.json``.
 
-Reads a JSON object of names and programs.  Prints one JSON line for each: name, seconds, and the lines of output, the
-last of which is ``end`` or the error.  All run in one world.
+Reads a JSON object of names and programs.  Prints one JSON line for each: name, seconds of the processor, and the
+lines of output, the last of which is ``end`` or the error.  All run in one world.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import resource
 import sys
 import tempfile
-from time import perf_counter
+from time import process_time
 
 MEMORY = 4 << 30
 """Address space; the machine's own share, with the store and its threads, is about a third of it."""
@@ -27,7 +27,7 @@ def main(shape: str) -> None:
         written: list[str] = []
         world.write = lambda text: written.append(text[:2000])
         for number, (name, program) in enumerate(json.load(sys.stdin).items()):
-            start = perf_counter()
+            start = process_time()
             last = "end"
             try:
                 world.run_source(program, f"bomb{number}.hold")
@@ -38,7 +38,7 @@ def main(shape: str) -> None:
             world.checkpoint()
             output = "".join(written)[:2000]
             written.clear()
-            print(json.dumps([name, round(perf_counter() - start, 1), output + last]), flush=True)
+            print(json.dumps([name, round(process_time() - start, 1), output + last]), flush=True)
 
 
 if __name__ == "__main__":

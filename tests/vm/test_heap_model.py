@@ -10,6 +10,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -349,6 +350,19 @@ class Driver:
 @given(st.integers(0, 2**32))
 def test_heap_is_the_model(seed: int) -> None:
     """Whatever happens, the world in memory is the model's, and the one on disk that of the last checkpoint."""
+    drive(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, 400, 20))
+def test_heap_is_the_model_long(first: int) -> None:
+    """The same, for more seeds."""
+    for seed in range(first, first + 20):
+        drive(seed)
+
+
+def drive(seed: int) -> None:
+    """One run of the driver under small limits."""
     with ExitStack() as stack:
         for patch in SMALL:
             stack.enter_context(patch)
