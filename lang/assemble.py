@@ -55,6 +55,8 @@ class ResumableCode:
 
     code: CodeType
     layout: Layout
+    groups: dict[int, int]
+    """First instruction of each group to its last."""
 
 
 def build(lines: list[Line], names: NameTable, filename: str) -> CodeType:
@@ -97,10 +99,15 @@ def make_direct(
     code = next(c for c in maker.co_consts if isinstance(c, CodeType)).replace(co_name=function.name)
     maker = maker.replace(co_consts=tuple(code if isinstance(c, CodeType) else c for c in maker.co_consts))
     verify_code(maker)
+    return DirectCode(maker, code, groups_of(lines))
+
+
+def groups_of(lines: list[Line]) -> dict[int, int]:
+    """First instruction of each group to its last."""
     groups: dict[int, int] = {}
     for line in lines:
         groups[line.n] = max(line.last, groups.get(line.n, 0))
-    return DirectCode(maker, code, groups)
+    return groups
 
 
 @cache
@@ -142,4 +149,4 @@ def make_resumable(
     lines, layout = resumable(function, names, methods, entry, after)
     code = build(lines, names, filename).replace(co_name=function.name)
     verify_code(code)
-    return ResumableCode(code, layout)
+    return ResumableCode(code, layout, groups_of(lines))

@@ -162,7 +162,9 @@ class Layout:
     handlers: dict[int, int]
     """Instruction number to the number of the innermost Try around it."""
     targets: tuple[int, ...]
-    """For each Try the block behind it."""
+    """For each Try the block behind it, """
+    errors: tuple[str, ...]
+    """and the local that takes the error."""
 
 
 def all_locals(function: ir.Function) -> tuple[str, ...]:
@@ -195,7 +197,8 @@ class Blocks(Emitter):
         """Entry, handlers and locals."""
         handlers = {item.n: item.handler for item in self.linear.items if item.handler >= 0}
         targets = tuple(self.block_of(label) for _, label in self.linear.handlers)
-        return Layout(all_locals(self.function), self.block_of(self.entry_label), handlers, targets)
+        errors = tuple(error for error, _ in self.linear.handlers)
+        return Layout(all_locals(self.function), self.block_of(self.entry_label), handlers, targets, errors)
 
     def tree(self, low: int, high: int) -> None:
         """A balanced tree of tests over the blocks low … high - 1."""

@@ -87,7 +87,7 @@ class Proto:
                 self.function, self.unit.key, self.table.methods, self.failed, self.filename, self.table.enter
             )
             self.needs()
-            self.table.note(made.code, self)
+            self.table.note(made.code, self, made.groups)
             self._direct = made  # last, since any call above may find the stack used up
         return self._direct
 
@@ -133,7 +133,7 @@ class Proto:
         if found is None:
             self.needs()
             made = make_resumable(self.function, self.unit.key, self.table.methods, n, after, self.filename)
-            self.table.note(made.code, self)
+            self.table.note(made.code, self, made.groups)
             found = self.resumables[n, after] = (FunctionType(made.code, self.table.globals), made.layout)
         return found
 
@@ -221,7 +221,7 @@ class CodeTable:
         """Run everything in the resumable shape: a test of that shape."""
         self.methods = methods
         self.protos: dict[str, Proto] = {}
-        self._by_code: dict[int, tuple[CodeType, Proto]] = {}
+        self._by_code: dict[int, tuple[CodeType, Proto, dict[int, int]]] = {}
 
     def add(self, unit: Unit, hash_: str, source: Source) -> UnitCode:
         """Protos of a unit; its makers become globals."""
@@ -232,14 +232,20 @@ class CodeTable:
             self.protos[proto.key] = proto
         return linked
 
-    def note(self, code: CodeType, proto: Proto) -> None:
-        """Remember whose code it is.  The entry keeps the code alive, so its id is not given out again."""
-        self._by_code[id(code)] = (code, proto)
+    def note(self, code: CodeType, proto: Proto, groups: dict[int, int] | None = None) -> None:
+        """Remember whose code it is, and its groups of instructions.  The entry keeps the code alive, so its id is not
+        given out again."""
+        self._by_code[id(code)] = (code, proto, groups or {})
 
     def proto_of(self, code: CodeType) -> Proto | None:
         """The function that a code object belongs to; None for host code."""
         found = self._by_code.get(id(code))
         return found[1] if found is not None else None
+
+    def last_of(self, code: CodeType, first: int) -> int:
+        """The last instruction of the group that begins with ``first`` in a code object."""
+        found = self._by_code.get(id(code))
+        return found[2].get(first, first) if found is not None else first
 
 
 Place = tuple[str, int, str]

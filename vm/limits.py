@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from holdfast.vm.objects import fail
+from holdfast.vm.objects import Error, fail, make_error
 
 CALL_DEPTH = 110_000
 """Calls that may be nested; CPython's Python-to-Python calls take no C stack."""
@@ -88,6 +88,13 @@ def count(number: int) -> str:
 def brief_int(number: int) -> str:
     """An Int for an error message, however large."""
     return str(number) if number.bit_length() <= 200 else f"an Int of {count(number.bit_length())} bits"
+
+
+def too_deep() -> Error:
+    """The error of calls that are nested too deeply."""
+    return make_error(
+        "StackError", f"calls are nested deeper than {count(CALL_DEPTH)}: end the recursion, or use a loop"
+    )
 
 
 def over(what: str, limit: int, way_out: str) -> NoReturn:

@@ -22,7 +22,8 @@ from typing import Any, NoReturn, Protocol
 
 from greenlet import greenlet
 
-from holdfast.vm import ids
+from holdfast.vm import ids, limits
+from holdfast.vm.limits import CALL_DEPTH
 from holdfast.vm.objects import Error, Obj, Thrown, fail, make_error, read_only, seal
 from holdfast.vm.wakeup import Wakeup
 
@@ -64,6 +65,7 @@ class Thread(Obj):
     __slots__ = (
         "error",
         "failure",
+        "frames",
         "greenlet",
         "interrupt",
         "name",
@@ -83,6 +85,8 @@ class Thread(Obj):
     state: Any
     result: Any
     error: Any
+    frames: list[Any]
+    """Its outer frames that are not on a stack, the outermost first (:class:`holdfast.vm.frames.Frame`)."""
     failure: Failure | None
     greenlet: Any
     wake: int
@@ -158,6 +162,13 @@ class Scheduler:
         """Throws when the process takes too much memory."""
         self.warned: tuple[Thread | None, float] = (None, 0.0)
         """The thread that was told so last, and when."""
+        self.torture = 0
+        """At every so many safepoints a thread's stack is replaced by what was captured of it; 0: never."""
+        self.countdown = 0
+        self.victim: Thread | None = None
+        self.capture: Callable[[Any], list[Any]] = lambda parked: []
+        self.go_on: Callable[..., Any] = throw
+        """Both of :mod:`holdfast.vm.frames`, for the code of this world."""
         self.atomic_since = 0.0
         self.event = Wakeup()
         """Set from other OS threads and signal handlers when something has happened that the scheduler waits for."""
@@ -181,6 +192,7 @@ class Scheduler:
         thread.result = None
         thread.error = None
         thread.failure = None
+        thread.frames = []
         thread.greenlet = None
         thread.wake = 0
         thread.interrupt = None
@@ -281,7 +293,7 @@ class Scheduler:
 
     def safepoint(self) -> None:
         """At a safepoint when ``_poll`` is set."""
-        self.globals["_poll"] = False
+        self.globals["_poll"] = self.torture > 0
         thread = self.current
         if thread is None or self.held:
             return
@@ -295,10 +307,26 @@ class Scheduler:
             if monotonic() - self.atomic_since > ATOMIC_S:
                 fail("AtomicError", f"an atomic block ran longer than {ATOMIC_S:g} s: do less in it")
             return
+        if self.torture:
+            self.countdown -= 1
+            if self.countdown <= 0:
+                self.countdown = self.torture
+                self.victim = thread
+                self.give_way()
+                return
         if self.ready or self.timers or self.event.is_set() or self.wants_slice():
-            thread.state = "ready"
-            self.ready.append(thread)
-            self.switch_out()
+            self.give_way()
+
+    def replace_stack(self, thread: Thread) -> None:
+        """Capture a parked thread, throw its stack away, and have it go on from what was captured."""
+        parked = thread.greenlet
+        thread.frames.extend(self.capture(parked))
+        thread.greenlet = greenlet(self.work, self.hub)
+        error = thread.interrupt
+        if error is None and len(thread.frames) > CALL_DEPTH:  # the host's own limit does not know of them
+            error = limits.too_deep()
+        thread.interrupt = (self.go_on, (thread.frames, error), {})
+        parked.throw()  # GreenletExit, which generated code does not catch: no guest code runs
 
     def refuse_memory(self, thread: Thread) -> None:
         """Tell the thread when there is no memory left, and every other one that runs meanwhile.
@@ -431,6 +459,9 @@ class Scheduler:
                 thread.greenlet.switch()
             finally:
                 self.current = None
+            if self.victim is not None:
+                victim, self.victim = self.victim, None
+                self.replace_stack(victim)
             delay = self.background()
             if delay == 0 or self.event.is_set():
                 break
@@ -467,8 +498,12 @@ class Scheduler:
         error = make_error("ThreadError", message)
         if kill:
             error._x = {"killed": True}
-        # A thread that has not begun keeps there what it is to call.
-        thread.interrupt = (throw, (error,), {}) if type(thread.interrupt) is tuple else error
+        if type(thread.interrupt) is not tuple:
+            thread.interrupt = error
+        elif thread.frames:  # it has no stack, and keeps there how it goes on
+            thread.interrupt = (self.go_on, (thread.frames, error), {})
+        else:  # it has not begun, and keeps there what it is to call
+            thread.interrupt = (throw, (error,), {})
         self.globals["_poll"] = True
         if thread.state in ("sleeping", "joining"):
             self.make_ready(thread)

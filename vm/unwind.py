@@ -10,7 +10,8 @@ Python exceptions other than :class:`~holdfast.vm.objects.Thrown` reach guest co
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
@@ -62,6 +63,8 @@ class Unwinder:
     def __init__(self, table: CodeTable, new_list: Any, barrier: Callable[[Obj], None]) -> None:
         self.table = table
         self.new_list = new_list
+        self.waiting: Callable[[], Iterable[Place]] = tuple
+        """Where the current thread's frames stand that are not on the host's stack, the innermost first."""
         self.barrier = barrier
 
     # ------------------------------------------------------------------ called from generated code
@@ -134,8 +137,7 @@ class Unwinder:
             error = make_error("ThreadError", "the thread was killed")
             error._x = {"killed": True}
         elif isinstance(exception, RecursionError):
-            limit = limits.count(limits.CALL_DEPTH)
-            error = make_error("StackError", f"calls are nested deeper than {limit}: end the recursion, or use a loop")
+            error = limits.too_deep()
         elif isinstance(exception, MemoryError) or _no_frame(exception):
             error = make_error("LimitError", "the machine has no memory left for this: work on smaller pieces")
         elif isinstance(exception, DamagedRecord):
@@ -158,10 +160,22 @@ class Unwinder:
         if error.f_cause is None:
             cause = self.handled(error, traceback)
             if cause is not None:
-                if error._i:
-                    self.barrier(error)
-                error.f_cause = cause
+                self.set_cause(error, cause)
         return error
+
+    def passing(self, error: Error, proto: Proto, n: int, values: dict[str, Any]) -> None:
+        """The error leaves an instruction of a frame that is not on the host's stack: what that was handling may be
+        its cause."""
+        if error.f_cause is None and proto.function.handling:
+            cause = first_handled(values, proto.function.handling.get(n, ()), error)
+            if cause is not None:
+                self.set_cause(error, cause)
+
+    def set_cause(self, error: Error, cause: Error) -> None:
+        """Give an error its cause."""
+        if error._i:
+            self.barrier(error)
+        error.f_cause = cause
 
     def handled(self, error: Error, traceback: TracebackType | None) -> Error | None:
         """What the innermost ``catch`` or ``finally`` body that the error leaves is handling.
@@ -178,11 +192,9 @@ class Unwinder:
                     found.append((traceback.tb_frame, names))
             traceback = traceback.tb_next
         for frame, names in reversed(found):
-            values = frame.f_locals
-            for name in names:
-                cause = values.get(name)
-                if isinstance(cause, Error) and catchable(cause) and not chained(cause, error):
-                    return cause
+            cause = first_handled(frame.f_locals, names, error)
+            if cause is not None:
+                return cause
         return None
 
     def trace(self, error: Error, traceback: TracebackType | None) -> None:
@@ -205,6 +217,7 @@ class Unwinder:
             if place is not None:
                 outer.append(place)
             frame = frame.f_back
+        outer.extend(islice(self.waiting(), TRACE_MAX - len(outer)))
         places = [*reversed(outer), *places][-TRACE_MAX:]
         places.reverse()
         texts = [f"{file}:{line} in {function}" for file, line, function in places]
@@ -248,6 +261,15 @@ def catchable(error: Error) -> bool:
     except AttributeError:
         return True
     return not (more and "killed" in more)
+
+
+def first_handled(values: Mapping[str, Any], names: Iterable[str], error: Error) -> Error | None:
+    """The first of these locals that holds an error which can be the cause of the other."""
+    for name in names:
+        cause = values.get(name)
+        if isinstance(cause, Error) and catchable(cause) and not chained(cause, error):
+            return cause
+    return None
 
 
 def chained(error: Any, other: Error) -> bool:

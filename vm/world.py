@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from types import FunctionType
@@ -30,6 +31,7 @@ from holdfast.vm.code import CodeTable, UnitCode
 from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.devices import Dir, add_grant, install_devices, make_caps
 from holdfast.vm.file_outbox import FileOutbox
+from holdfast.vm.frames import capture, go_on, places
 from holdfast.vm.guard import MemoryGuard
 from holdfast.vm.heap import FunctionParts, Heap
 from holdfast.vm.helpers import Helpers, guest_callable
@@ -75,6 +77,10 @@ class World:
         self.unwinder = Unwinder(self.table, self.new_list, self.heap.barrier)
         self.helpers = Helpers(self, self.collections, self.unwinder)
         self.scheduler = Scheduler(self.thread_class, self.globals, lambda: self.heap.token, self.unwinder.host_error)
+        base = frozenset((Scheduler.work.__code__, go_on.__code__))
+        self.scheduler.capture = lambda parked: capture(self.table, parked, base)
+        self.scheduler.go_on = partial(go_on, self.unwinder)
+        self.unwinder.waiting = lambda: places(self.scheduler.current.frames if self.scheduler.current else [])
         self.checkpointer = Checkpointer(self.heap, on_failed=lambda error: self.scheduler.event.set())
         self.outbox = Outbox(self.heap, self.checkpointer, self.scheduler.event.set)
         self.files = FileOutbox(self.outbox, self.scheduler, store)

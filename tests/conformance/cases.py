@@ -116,10 +116,18 @@ class Outcome:
 
 
 class Bench:
-    """A world that runs one case after another."""
+    """A world that runs one case after another.
 
-    def __init__(self, path: Path, shape: str) -> None:
-        self.world = World.open(path, durability="process", shape=shape)
+    The way is a shape of code, or ``torture``: at every safepoint the thread's stack is replaced by what was captured
+    of it.
+    """
+
+    def __init__(self, path: Path, way: str) -> None:
+        torture = way == "torture"
+        self.world = World.open(path, durability="process", shape="direct" if torture else way)
+        if torture:
+            self.world.scheduler.torture = 1
+            self.world.globals["_poll"] = True
         self.written: list[str] = []
         self.world.write = self.written.append
         self.count = 0
