@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import FunctionType
 
+    from holdfast.vm.batch import Batch
     from holdfast.vm.heap import Heap
-    from holdfast.vm.store import Batch
 
 SLICE_S = 0.002
 """How long one step may take; what cannot be interrupted is the write of a batch."""

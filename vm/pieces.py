@@ -36,8 +36,8 @@ from holdfast.vm.objects import Obj
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from holdfast.vm.batch import Batch
     from holdfast.vm.heap import Heap
-    from holdfast.vm.store import Batch
 
 PIECES_ABOVE = {ids.LIST: 16_384, ids.MAP: 4_096, ids.SET: 4_096}
 """Elements or entries from which on a collection is kept in pieces.  A piece of a Map costs a read 1.5 times and a

@@ -56,7 +56,8 @@ from holdfast.vm.store import FORMAT_KEY, Store, StoreError, WorldDamaged, objec
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
-    from holdfast.vm.store import Batch, Snapshot
+    from holdfast.vm.batch import Batch
+    from holdfast.vm.store import Snapshot
 
 TEXT_FORMAT = 1
 LINE_ITEMS = 1_000

@@ -1,4 +1,5 @@
-"""Each sentence of the language's description, as small programs with their output beside them, in both shapes, and under torture."""
+"""Each sentence of the language's description, as small programs with their output beside them, in both shapes,
+and under torture."""
 
 from __future__ import annotations
 
