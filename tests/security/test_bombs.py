@@ -104,7 +104,7 @@ BOMBS: dict[str, tuple[str, str]] = {
         "fn f() { spawn f()\n spawn f() }\nlet t = spawn f()\nsleep(0.5)\nroot.over = true\nprint(1)",
         "1",
     ),
-    "threads_without_end": ("fn g() { sleep(1) }\nlet ts = []\nwhile true { ts.push(spawn g()) }", "LimitError"),
+    "threads_without_end": ("fn g() { sleep(1000) }\nlet ts = []\nwhile true { ts.push(spawn g()) }", "LimitError"),
     "threads_that_recurse": (
         "fn f(n) => f(n + 1)\nlet ts = []\nfor i in 0..40 { ts.push(spawn f(0)) }\nvar c = 0\n"
         "for t in ts { try { t.join() } catch e { c += 1 } }\nprint(c)",
