@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.lang import lexer, lexer_core, parser
+from holdfast.lang import lexer, lexer_core, parser, resolve
 from holdfast.lang.diagnostics import CODES
 from holdfast.lang.format import format_source
 from holdfast.repl.exits import TABLE
@@ -105,7 +105,7 @@ def test_limits_are_current() -> None:
     values = (
         limits.INT_BITS, limits.TEXT_LENGTH, limits.LIST_LENGTH, limits.BULK_ITEMS, limits.BULK_OBJECTS,
         limits.CALL_DEPTH, threads.ATOMIC_S, lexer.SOURCE_BYTES_MAX, lexer.TOKENS_MAX,
-        lexer_core.BRACKET_DEPTH_MAX, lexer.COMMENT_DEPTH_MAX, parser.MAX_DEPTH,
+        lexer_core.BRACKET_DEPTH_MAX, lexer.COMMENT_DEPTH_MAX, parser.MAX_DEPTH, resolve.BASES_MAX, threads.THREADS_MAX,
     )  # fmt: skip
     assert shown == [f"{value:g}" if value < 10 else str(value) for value in values]
 

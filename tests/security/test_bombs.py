@@ -413,6 +413,8 @@ SLOW = {
     "texts_without_end_caught", "threads_that_start_threads", "threads_without_end", "threads_that_recurse",
     "chain_of_closures_called", "chain_of_many_kinds", "many_patterns", "many_arms", "many_variables",
     "many_lists_in_a_list", "many_ifs", "recursion_to_the_first_call",
+    "recursion_through_filter", "recursion_through_reduce", "recursion_through_map_of_map", "recursion_through_set",
+    "recursion_through_init_default", "recursion_through_super_init", "recursion_through_atomic", "deep_search",
 }  # fmt: skip
 CHUNK = 16
 QUICK = [name for name in BOMBS if name not in SLOW]
