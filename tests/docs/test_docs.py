@@ -105,7 +105,7 @@ def test_limits_are_current() -> None:
     values = (
         limits.INT_BITS, limits.TEXT_LENGTH, limits.LIST_LENGTH, limits.BULK_ITEMS, limits.BULK_OBJECTS,
         limits.CALL_DEPTH, threads.ATOMIC_S, lexer.SOURCE_BYTES_MAX, lexer.TOKENS_MAX,
-        lexer_core.BRACKET_DEPTH_MAX, lexer.COMMENT_DEPTH_MAX, parser.MAX_DEPTH, resolve.BASES_MAX,
+        lexer_core.BRACKET_DEPTH_MAX, lexer.COMMENT_DEPTH_MAX, parser.MAX_DEPTH, resolve.BASES_MAX, threads.THREADS_MAX,
     )  # fmt: skip
     assert shown == [f"{value:g}" if value < 10 else str(value) for value in values]
 

@@ -104,7 +104,7 @@ BOMBS: dict[str, tuple[str, str]] = {
         "fn f() { spawn f()\n spawn f() }\nlet t = spawn f()\nsleep(0.5)\nroot.over = true\nprint(1)",
         "1",
     ),
-    "threads_without_end": ("fn g() { sleep(1) }\nlet ts = []\nwhile true { ts.push(spawn g()) }", "LimitError"),
+    "threads_without_end": ("fn g() { sleep(1000) }\nlet ts = []\nwhile true { ts.push(spawn g()) }", "LimitError"),
     "threads_that_recurse": (
         "fn f(n) => f(n + 1)\nlet ts = []\nfor i in 0..40 { ts.push(spawn f(0)) }\nvar c = 0\n"
         "for t in ts { try { t.join() } catch e { c += 1 } }\nprint(c)",
@@ -413,6 +413,8 @@ SLOW = {
     "texts_without_end_caught", "threads_that_start_threads", "threads_without_end", "threads_that_recurse",
     "chain_of_closures_called", "chain_of_many_kinds", "many_patterns", "many_arms", "many_variables",
     "many_lists_in_a_list", "many_ifs", "recursion_to_the_first_call",
+    "recursion_through_filter", "recursion_through_reduce", "recursion_through_map_of_map", "recursion_through_set",
+    "recursion_through_init_default", "recursion_through_super_init", "recursion_through_atomic", "deep_search",
 }  # fmt: skip
 CHUNK = 16
 QUICK = [name for name in BOMBS if name not in SLOW]

@@ -1,7 +1,8 @@
 """The table of the host boundary: one test for each technique that has been used against a sandbox in Python.
 
 Numbers are those of the table in the description of the security model.  Row 23 is in ``test_bombs.py``, row 21 also in
-``test_verifier.py``; rows 24 and 25 belong to the store and to the network.
+``test_verifier.py``; row 24 is in ``tests/vm/test_checkpoint.py`` (forged records) and
+``tests/fuzz/test_records.py`` (any edit); row 25 belongs to the network.
 """
 
 from __future__ import annotations
