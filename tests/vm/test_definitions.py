@@ -176,4 +176,4 @@ def test_check_finds_a_missing_source(tmp_path: Path) -> None:
     assert any("of class P of p.hold" in problem for problem in found)
     assert any("function" in problem for problem in found)
     out = run(path, ("try { print(root.p.x) } catch e { print(e.kind, e.message) }", "use.hold"))
-    assert len(out) == 1 and "source of p.hold is damaged: the world does not have its version" in out[0]
+    assert len(out) == 1 and "the record of source of p.hold is damaged" in out[0]

@@ -50,6 +50,11 @@ class FailingStore(Store):
     def _flush_raw(self) -> None:
         self.attempt(super()._flush_raw)
 
+    def die(self) -> None:
+        """As the end of its process does it: nothing is written any more, and the lock is free."""
+        self._close_quietly()
+        self._unlock()
+
     def reopen(self) -> None:
         if self.down:
             self.down -= 1
@@ -129,7 +134,7 @@ def check(seed: int, chance: float, crash: bool) -> int:
         assert outside.lines == expected, "every line once, in order"
         if crash:
             world.checkpointer.close()
-            store._close_quietly()
+            store.die()
         else:
             world.close()
         found = look(folder)
@@ -168,7 +173,7 @@ def test_killed_while_the_disk_fails(seed: int) -> None:
                 pass  # whoever drives the world tries again
         store.plan = None
         world.checkpointer.close()
-        store._close_quietly()  # dead: no last checkpoint, no more output
+        store.die()  # no last checkpoint, no more output
         world.scheduler.event.close()
         assert thread.f_error is None
         printed = [int(line) for line in outside.lines if line.isdigit()]
@@ -221,9 +226,10 @@ def test_a_read_that_fails(tmp_path: Path) -> None:
             raise Exception(BROKEN)
 
         assert world.heap.root.v["p"] is not None  # the root is in memory
+        program = world.modules.program("root.p.x", "r.hold")
         world.store._get = fail
         with pytest.raises(Thrown) as caught:
-            world.run_thread(world.start_program(world.modules.program("root.p.x", "r.hold")))
+            world.run_thread(world.start_program(program))
         assert caught.value.error.f_message.startswith("the disk of the world cannot be read")
         assert str(tmp_path) in caught.value.error._x["internal"]  # for the operator, who is shown it
         world.store._get = real
