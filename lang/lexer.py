@@ -358,7 +358,7 @@ class Lexer(LexerCore):
         alone = not text[text.rfind("\n", 0, start) + 1 : start].strip(" \t\ufeff")
         if alone and text.startswith("///", start) and text[start + 3 : start + 4] != "/":
             self.comments.append(("DOC", start, end))
-            line = text[start + 3 : end]
+            line = text[start + 3 : end].rstrip()
             self._doc_lines.append(line[1:] if line.startswith(" ") else line)
         else:
             self.comments.append(("COMMENT", start, end))

@@ -24,8 +24,9 @@ RESIDENT_SHARE = 0.75
 MAPPED_SHARE = 0.875
 """Of the address space that the process may map (``ulimit -v``)."""
 
-COLLECT_S = 5.0
-"""Time between two collections: around the limit each of them would be in vain."""
+COLLECT_SHARE = 0.2
+COLLECT_CREDIT_S = 5.0
+"""Collections may take these seconds, and this share of the time: around the limit nearly all are in vain."""
 
 STATM = Path("/proc/self/statm")
 PAGE = resource.getpagesize()
@@ -62,8 +63,9 @@ class MemoryGuard:
     def __init__(self) -> None:
         self.resident_max = resident_limit()
         self.mapped_max = mapped_limit()
-        self._collected = -COLLECT_S
-        """When garbage was collected last."""
+        self._began = monotonic()
+        self._spent = 0.0
+        """Seconds that collections took."""
         try:
             self._file: int | None = os.open(STATM, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
@@ -82,9 +84,10 @@ class MemoryGuard:
     def check(self) -> None:
         """Throw a LimitError when the process takes too much, though garbage was collected."""
         found = self.excess()
-        if found is not None and monotonic() - self._collected >= COLLECT_S:
+        now = monotonic()
+        if found is not None and self._spent <= COLLECT_CREDIT_S + COLLECT_SHARE * (now - self._began):
             gc.collect()
-            self._collected = monotonic()
+            self._spent += monotonic() - now
             found = self.excess()
         if found is None:
             return

@@ -115,7 +115,8 @@ class World:
         """Open the world in a folder, or make it.
 
         ``library`` is what ``import "std/…"`` finds.  ``shape`` "resumable" runs all code in that shape (slower; a
-        test).  Raises StoreError when the world cannot be opened (missing, locked, damaged, of a later version).
+        test).  Raises StoreError when the world cannot be opened (missing, locked, damaged, of a later version), and
+        DamagedRecord when a record that it needs for that is wrong.
         """
         store = Store(path, durability=durability, create=create)
         try:
@@ -297,9 +298,10 @@ class World:
         """A stored function again."""
         self.modules.load_stored(parts.module)  # it calls what its module defines by name, in the newest version
         unit = self.modules.version(parts.module, parts.source.hex())
-        if not 0 <= parts.index < len(unit.protos):
-            raise DamagedRecord("a function", f"its source has no function {parts.index}")
-        made: FunctionType = unit.protos[parts.index].maker()(*parts.captured)
+        proto = unit.protos[parts.index] if 0 <= parts.index < len(unit.protos) else None
+        if proto is None or len(parts.captured) != len(proto.function.captures):
+            raise DamagedRecord(f"a function of {parts.module[:80]}", "its source has no such function")
+        made: FunctionType = proto.maker()(*parts.captured)
         return made
 
     def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> dict[str, Any]:

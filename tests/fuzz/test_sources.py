@@ -18,12 +18,19 @@ from holdfast.lang.format import format_source, same_tree
 from holdfast.lang.lexer import decode
 from holdfast.lang.parser import parse
 from holdfast.stdlib import library
+from holdfast.vm.show import to_text
 from holdfast.vm.world import World
 from tests.conformance.cases import HOST_NAMES
 from tests.fuzz.budget import seeds
 from tests.fuzz.sources import source
 
-FOUND: dict[str, str] = {}
+FOUND: dict[str, str] = {
+    "a space at the end of a doc comment": "/// about \t\nlet x = 1",
+    "a built-in that is no class": "print(5 is root, 5 is print)",
+    "a kind of other values than errors": "try { nil.x } catch e is Int { 1 }",
+    "an error for a message": "throw KeyError(KeyError)",
+    "many base classes": "class C0 {}\n" + "".join(f"class C{i} extends C{i - 1} {{}}\n" for i in range(1, 200)),
+}
 RUN_S = 0.3
 """A program that runs longer is ended as by Ctrl-C."""
 
@@ -84,7 +91,7 @@ def check_run(world: World, text: str) -> None:
     world.scheduler.run_until(over)
     error: Any = thread.f_error
     if error is not None:
-        message = str(error.f_message)
+        message = to_text(error.f_message)
         assert "the machine failed" not in message, (message, (error._x or {}).get("internal"))
         found = HOST_NAMES.search(message)
         assert found is None or found[0].strip("'") in text, message
