@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from time import monotonic
+from time import thread_time
 from types import FunctionType
 from typing import Any
 
@@ -422,7 +422,7 @@ class World:
         """A level of undo; its time starts with the outermost.  Where it can begin it can also end."""
         reserve_stack()
         if not self.heap.levels:
-            self.scheduler.atomic_since = monotonic()
+            self.scheduler.atomic_since = thread_time()
         self.heap.begin_atomic()
         self.outbox.begin_atomic()
         self.scheduler.begin_atomic()
