@@ -97,10 +97,11 @@ def test_output_is_escaped(terminal: Terminal) -> None:
 def test_completion(terminal: Terminal) -> None:
     """Tab completes methods, fields, keys and names of what is there."""
     terminal.answer('let account = {balance: 10, "odd key": 1}')
+    # What is expected is what Tab adds: the rest may have been drawn before, and is not drawn again.
     terminal.type("accou" + TAB)
-    terminal.expect("account")
+    terminal.expect("nt")
     terminal.type(".bal" + TAB)
-    terminal.expect("balance")
+    terminal.expect("ance")
     assert terminal.answer("") == "10"
     terminal.type('account["odd' + TAB)
     terminal.expect('key"]')
@@ -108,7 +109,7 @@ def test_completion(terminal: Terminal) -> None:
     terminal.answer("class Point { x; y = 2; fn norm() => self.x }")
     terminal.answer("let p = Point(3)")
     terminal.type("p.no" + TAB)
-    terminal.expect("norm")
+    terminal.expect("rm")
     assert terminal.answer("()") == "3"
     terminal.type('"abc".upp' + TAB)
     terminal.expect("er")
