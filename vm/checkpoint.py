@@ -386,6 +386,8 @@ class Checkpointer:
         self.on_failed = on_failed
         self.failed: StoreError | None = None
         """The error after which :meth:`recover` is due."""
+        self.awaited: Checkpoint | None = None
+        """One that somebody will :meth:`wait` for: who waits flushes it, which saves two switches of thread."""
         self.statistics = Statistics()
         self._kept: list[Checkpoint] = []
         """Begun and not known to be durable, the oldest first."""
@@ -430,7 +432,7 @@ class Checkpointer:
         """Finish the open checkpoint, do one of the world as it is now, and wait until it is durable."""
         if self.heap.open is not None:
             self.heap.open.run()
-        made = self.begin(side, meta)
+        self.awaited = made = self.begin(side, meta)
         made.run()
         self.wait(made)
         return made
@@ -440,6 +442,12 @@ class Checkpointer:
 
         Raises the StoreError that prevented it.
         """
+        if checkpoint is self.awaited:
+            self.awaited = None
+            if self.failed is None and not checkpoint.settled.is_set():
+                with self._lock:
+                    written = [kept for kept in self._kept if kept.done]
+                self._flush(written)
         checkpoint.settled.wait()
         if not checkpoint.durable:
             raise self.failed or StoreError("the world was closed")
@@ -458,6 +466,8 @@ class Checkpointer:
         if self.heap.store.durability == "process":
             self._acknowledge([checkpoint], 0.0)
             return
+        if checkpoint is self.awaited:
+            return
         if self._thread is None:
             self._thread = threading.Thread(target=self._flush_loop, name="holdfast-flush", daemon=True)
             self._thread.start()
@@ -472,7 +482,7 @@ class Checkpointer:
             batch = [queue.get()]
             while not queue.empty():
                 batch.append(queue.get())
-            written = [checkpoint for checkpoint in batch if checkpoint is not None]
+            written = [checkpoint for checkpoint in batch if checkpoint is not None and not checkpoint.durable]
             if written and self.failed is None:
                 self._flush(written)
             if None in batch:
@@ -495,6 +505,7 @@ class Checkpointer:
 
     def _acknowledge(self, written: list[Checkpoint], flush_s: float) -> None:
         with self._lock:
+            written = [checkpoint for checkpoint in written if checkpoint in self._kept]  # each once
             for checkpoint in written:
                 self._kept.remove(checkpoint)
                 self.statistics.add(checkpoint, flush_s)

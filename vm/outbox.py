@@ -221,7 +221,7 @@ class Outbox:
         if self.heap.open is not None:
             self.finish(self.heap.open)
         if self.changed or self.texts or self.written:
-            made = self.begin()
+            self.checkpointer.awaited = made = self.begin()
             self.finish(made)
             self.checkpointer.wait(made)
         self.release()
