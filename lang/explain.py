@@ -435,6 +435,8 @@ def _rule_places(place: Place) -> Diagnosis | None:
         return _unexpected(place, "write class A extends B { … }")
     if kind == "NAME" and previous == "FN" and "LPAR" in place.expected:
         return _unexpected(place, "a function used as a value has no name: write fn(…)")
+    if kind == "FOR" and place.after_value and place.tokens[place.opener()][0] in _OPENING:
+        return _unexpected(place, "there are no comprehensions: write xs.map(fn(x) => …) or xs.filter(fn(x) => …)")
     if kind == "COMMA" and {"ASSIGN", END, "RBRACE"} <= place.expected:
         return _unexpected(place, "write one field a line")
     if kind == "COMMA" and place.expected == {"RPAR"}:
