@@ -482,30 +482,32 @@ class Checkpointer:
             batch = [queue.get()]
             while not queue.empty():
                 batch.append(queue.get())
-            written = [checkpoint for checkpoint in batch if checkpoint is not None and not checkpoint.durable]
+            written = [checkpoint for checkpoint in batch if checkpoint is not None]
             if written and self.failed is None:
                 self._flush(written)
             if None in batch:
                 return
 
     def _flush(self, written: list[Checkpoint]) -> None:
-        started = perf_counter()
-        try:
-            with self._flushing:
+        with self._flushing:
+            written = [checkpoint for checkpoint in written if not checkpoint.durable]
+            if not written:
+                return  # another thread's flush has spoken for them
+            started = perf_counter()
+            try:
                 self.heap.store.flush()
-        except StoreError as error:
-            with self._lock:
-                self.failed = error
-            for checkpoint in written:
-                checkpoint.settled.set()
-            if self.on_failed is not None:
-                self.on_failed(error)
-            return
-        self._acknowledge(written, perf_counter() - started)
+            except StoreError as error:
+                with self._lock:
+                    self.failed = error
+                for checkpoint in written:
+                    checkpoint.settled.set()
+                if self.on_failed is not None:
+                    self.on_failed(error)
+                return
+            self._acknowledge(written, perf_counter() - started)
 
     def _acknowledge(self, written: list[Checkpoint], flush_s: float) -> None:
         with self._lock:
-            written = [checkpoint for checkpoint in written if checkpoint in self._kept]  # each once
             for checkpoint in written:
                 self._kept.remove(checkpoint)
                 self.statistics.add(checkpoint, flush_s)
@@ -532,9 +534,9 @@ class Checkpointer:
                 for batch in checkpoint.batches:
                     store.write(batch)
             store.flush()
-        with self._lock:
-            self.failed = None
-        self._acknowledge([checkpoint for checkpoint in kept if checkpoint.done], 0.0)
+            with self._lock:
+                self.failed = None
+            self._acknowledge([checkpoint for checkpoint in kept if checkpoint.done], 0.0)
 
     def close(self) -> None:
         """End the helper thread, after the flushes it was given."""

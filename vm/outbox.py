@@ -194,8 +194,8 @@ class Outbox:
         return made
 
     def release(self) -> None:
-        """Let the output of durable checkpoints go."""
-        while self.written and self.written[0].durable:
+        """Let the output of durable checkpoints go; none while the store has failed."""
+        while self.written and self.written[0].durable and self.checkpointer.failed is None:
             self.leave(self.shares.pop(self.written.pop(0).number, 0))
 
     def leave(self, count: int) -> None:

@@ -376,6 +376,36 @@ def test_on_durable_comes_after_the_flush(tmp_path: Path) -> None:
     world.close()
 
 
+def test_each_checkpoint_is_acknowledged_once(tmp_path: Path) -> None:
+    """Whoever flushes, the helper or who waits: every checkpoint becomes durable once, in order, with one flush."""
+    world = World(tmp_path / "w", durability="power")
+    world.save()
+    store, told, flushes = world.store, list[int](), 0
+    begun, go_on = threading.Event(), threading.Event()
+    real = store._flush_raw
+
+    def flush() -> None:
+        nonlocal flushes
+        flushes += 1
+        begun.set()
+        assert go_on.wait(60)
+        real()
+
+    with mock.patch.object(store, "_flush_raw", flush):
+        world.touch(world.heap.root).v["a"] = 1
+        first = world.checkpoints.begin(on_durable=lambda c: told.append(c.number))
+        first.run()
+        assert begun.wait(60)  # the helper has begun with it
+        world.touch(world.heap.root).v["a"] = 2
+        releaser = threading.Timer(0.05, go_on.set)
+        releaser.start()
+        second = world.checkpoints.force()
+        releaser.join()
+    assert first.durable and second.durable and told == [first.number] and flushes == 2
+    assert world.checkpoints.statistics.count == second.number
+    world.close()
+
+
 def test_cadence() -> None:
     """Every 50 ms, but after a dear checkpoint not before ten times its cost, and at once at 10,000 overwritten."""
     cadence = Cadence()
