@@ -96,14 +96,14 @@ def test_output_is_escaped(terminal: Terminal) -> None:
 
 def test_completion(terminal: Terminal) -> None:
     """Tab completes methods, fields, keys and names of what is there."""
-    terminal.answer('let account = {balance: 10, "odd key": 1}')
-    # What is expected is what Tab adds: the rest may have been drawn before, and is not drawn again.
-    terminal.type("accou" + TAB)
-    terminal.expect("nt")
-    terminal.type(".bal" + TAB)
-    terminal.expect("ance")
+    terminal.answer('let zebra = {quux: 10, "odd key": 1}')
+    # What is expected is what Tab adds, and stands nowhere else on the screen: the rest is not drawn again.
+    terminal.type("zeb" + TAB)
+    terminal.expect("ra")
+    terminal.type(".qu" + TAB)
+    terminal.expect("ux")
     assert terminal.answer("") == "10"
-    terminal.type('account["odd' + TAB)
+    terminal.type('zebra["odd' + TAB)
     terminal.expect('key"]')
     assert terminal.answer("") == "1"
     terminal.answer("class Point { x; y = 2; fn norm() => self.x }")

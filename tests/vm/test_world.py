@@ -144,4 +144,5 @@ def test_new_objects_stay_within_the_memory(tmp_path: Path) -> None:
         printed: list[str] = []
         world.write = printed.append
         world.run_source("print(root.points.reduce(fn(sum, p) => sum + (p?.x ?? 0), 0))")
+        world.checkpoint()
         assert printed == [f"{10 * sum(range(9_000))}\n"]
