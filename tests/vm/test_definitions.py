@@ -159,7 +159,7 @@ def test_imports_are_read_again(tmp_path: Path) -> None:
         world.run_source(*program)
         files["b.hold"] = "fn help() => 2"
         world.run_source(*program)
-    assert out == ["10\n", "20\n"]
+    assert "".join(out) == "10\n20\n"
 
 
 def test_check_finds_a_missing_source(tmp_path: Path) -> None:
