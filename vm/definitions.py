@@ -10,7 +10,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from holdfast.vm import ids
-from holdfast.vm.codec import DamagedRecord, open_record
+from holdfast.vm.codec import DamagedRecord
+from holdfast.vm.side import text_of
 
 if TYPE_CHECKING:
     from holdfast.vm.store import Snapshot
@@ -23,7 +24,7 @@ class Definitions:
         self.view = view
         self.classes = self.read("class:")
         self.names = self.read("names:")
-        self.newest = {module: bytes(text).decode() for module, text in self.records("module:").items()}
+        self.newest = self.records("module:")
         self.sources = set(self.records("source:", whole=False))
         self._faults: dict[int, str] = {}
         """Class number to what is wrong with the class, "" if nothing is."""
@@ -33,7 +34,7 @@ class Definitions:
         start = b"M" + prefix.encode()
         found = {}
         for key, record in self.view.scan(start):
-            found[key[len(start) :].decode()] = open_record(key, record) if whole else None
+            found[key[len(start) :].decode(errors="replace")] = text_of(key, record) if whole else None
         return found
 
     def read(self, prefix: str) -> dict[str, Any]:

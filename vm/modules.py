@@ -76,7 +76,7 @@ class Modules:
         """All side records whose key begins so: rest of the key, text."""
         start = b"M" + prefix.encode()
         for key, record in self.world.store.scan(start):
-            yield key[len(start) :].decode(), text_of(key, record)
+            yield key[len(start) :].decode(errors="replace"), text_of(key, record)
 
     # ------------------------------------------------------------------ compiling
 
