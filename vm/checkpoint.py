@@ -12,7 +12,7 @@ Order of writing:
    their ids are above the high-water mark, so they are ignored, and deleted at the next opening;
 2. one batch with the overwritten records, the side records and the commit record.  With it the checkpoint is
    *written*: safe against a killed process;
-3. a flush in the helper thread, after which it is *durable*, and ``on_durable`` is called.  A flush speaks only for
+3. a flush, in the helper thread or by who waits for it, after which it is *durable*, and ``on_durable`` is called.  A flush speaks only for
    checkpoints whose write returned before it began.
 
 When a write or a flush fails, nothing is acknowledged; all batches of checkpoints that are not durable are kept, and
@@ -406,7 +406,7 @@ class Checkpointer:
         """Begin a checkpoint of the world as it is now.
 
         ``side`` are the machine's own records by name, each a list of values of Hold (None deletes one); ``meta``
-        the same with bytes.  ``on_durable`` is called in the helper thread.  No other checkpoint may be being
+        the same with bytes.  ``on_durable`` is called in the thread that flushes.  No other checkpoint may be being
         written, and no ``atomic`` be open.
         """
         if self.failed is not None:
