@@ -12,8 +12,8 @@ Order of writing:
    their ids are above the high-water mark, so they are ignored, and deleted at the next opening;
 2. one batch with the overwritten records, the side records and the commit record.  With it the checkpoint is
    *written*: safe against a killed process;
-3. a flush, in the helper thread or by who waits for it, after which it is *durable*, and ``on_durable`` is called.  A flush speaks only for
-   checkpoints whose write returned before it began.
+3. a flush, in the helper thread or by who waits for it, after which it is *durable*, and ``on_durable`` is called.
+   A flush speaks only for checkpoints whose write returned before it began.
 
 When a write or a flush fails, nothing is acknowledged; all batches of checkpoints that are not durable are kept, and
 :meth:`Checkpointer.recover` reopens the store and writes them again, in order.  A flush is never retried on the same
