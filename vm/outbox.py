@@ -22,12 +22,15 @@ from collections.abc import Callable, Generator, Iterator
 from itertools import groupby
 from operator import itemgetter
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from holdfast.vm.checkpoint import Checkpoint, Checkpointer
 from holdfast.vm.codec import open_record
 from holdfast.vm.heap import Heap
 from holdfast.vm.store import StoreError
+
+if TYPE_CHECKING:
+    from holdfast.vm.threads import Thread
 
 SIZE_MAX = 1 << 20
 """Characters that may wait for a checkpoint; a thread that prints more has to wait."""
@@ -73,6 +76,10 @@ class Outbox:
         self.texts: list[tuple[str, Callable[[str], None] | None]] = []
         """What waits, in order, and where it goes."""
         self.size = 0
+        self.waiting: list[Thread] = []
+        """Threads that wait until it is not full any more."""
+        self.emptied: Callable[[Outbox], None] = lambda outbox: None
+        """Lets them go on."""
         self.marks: list[int] = []
         """Length of ``texts`` at the beginning of each open ``atomic``: what came later is undone with it."""
         self.written: list[Checkpoint] = []
@@ -205,6 +212,8 @@ class Outbox:
         self.size -= sum(len(text) for text, _ in leaving)
         for write, group in groupby(leaving, key=itemgetter(1)):
             (write or self.write)("".join(text for text, _ in group))
+        if self.waiting and not self.full:
+            self.emptied(self)
 
     def settle(self) -> None:
         """Settle what was done."""

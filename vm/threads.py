@@ -99,8 +99,8 @@ class Thread(Obj):
     """The thread that it joins."""
 
 
-class Outlet(Protocol):
-    """A place for output other than the world's."""
+class Buffer(Protocol):
+    """What can be full."""
 
     waiting: list[Thread]
     """Threads that wait until it is not full any more; whoever empties it makes them ready."""
@@ -108,6 +108,10 @@ class Outlet(Protocol):
     @property
     def full(self) -> bool:
         """Must a thread that prints wait?"""
+
+
+class Outlet(Buffer, Protocol):
+    """A place for output other than the world's."""
 
     def __call__(self, text: str) -> None:
         """Take a text that is durable."""
@@ -368,22 +372,22 @@ class Scheduler:
         heapq.heappush(self.timers, (monotonic() + seconds, self.sequence, thread))
         self.park("sleeping")
 
-    def wait_for(self, outlet: Outlet) -> None:
+    def wait_for(self, buffer: Buffer) -> None:
         """Park until there is room for more output.  In the words of programs such a thread is sleeping."""
         thread = self.current
         assert thread is not None
-        while outlet.full:
-            outlet.waiting.append(thread)
+        while buffer.full:
+            buffer.waiting.append(thread)
             try:
                 self.park("sleeping")
             except Thrown:
-                if thread in outlet.waiting:
-                    outlet.waiting.remove(thread)
+                if thread in buffer.waiting:
+                    buffer.waiting.remove(thread)
                 raise
 
-    def emptied(self, outlet: Outlet) -> None:
+    def emptied(self, buffer: Buffer) -> None:
         """There is room again: wake who waits for it."""
-        waiting, outlet.waiting = outlet.waiting, []
+        waiting, buffer.waiting = buffer.waiting, []
         for thread in waiting:
             if thread.f_state == "sleeping":
                 self.make_ready(thread)

@@ -83,6 +83,7 @@ class World:
         self.unwinder.waiting = lambda: places(self.scheduler.current.frames if self.scheduler.current else [])
         self.checkpointer = Checkpointer(self.heap, on_failed=lambda error: self.scheduler.event.set())
         self.outbox = Outbox(self.heap, self.checkpointer, self.scheduler.event.set)
+        self.outbox.emptied = self.scheduler.emptied
         self.files = FileOutbox(self.outbox, self.scheduler, store)
         self.linker = Linker(self.table, self.collections.Map, self.class_number)
         self.linker.on_class = self.class_linked
@@ -479,10 +480,9 @@ class World:
         thread = self.scheduler.current
         outlet = thread.output if thread is not None else None
         self.outbox.print(text, outlet)
-        if thread is None or self.heap.levels:
+        if thread is None or self.heap.levels or self.scheduler.held:
             return
-        if self.outbox.full:
-            self.scheduler.give_way()
+        self.scheduler.wait_for(self.outbox)
         if outlet is not None:
             self.scheduler.wait_for(outlet)
 

@@ -7,11 +7,14 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from holdfast.vm.objects import Thrown
+from holdfast.vm.outbox import SIZE_MAX
+from holdfast.vm.threads import Ticker
 from holdfast.vm.world import World
 
 
@@ -85,6 +88,7 @@ def test_failed_program_leaves_what_it_wrote(tmp_path: Path) -> None:
 
 COUNTER = """
 import sys
+import threading
 from holdfast.vm.world import World
 world = World.open(sys.argv[1])
 world.write = lambda text: (sys.stdout.write(text), sys.stdout.flush())
@@ -146,3 +150,25 @@ def test_new_objects_stay_within_the_memory(tmp_path: Path) -> None:
         world.run_source("print(root.points.reduce(fn(sum, p) => sum + (p?.x ?? 0), 0))")
         world.checkpoint()
         assert printed == [f"{10 * sum(range(9_000))}\n"]
+
+
+def test_a_slow_flush_makes_who_prints_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the disk takes its time, no more text is kept than is stated, however fast a program prints."""
+    with World.open(tmp_path / "world") as world:
+        gate = threading.Event()
+        flush = world.store._flush_raw
+        monkeypatch.setattr(world.store, "_flush_raw", lambda: (gate.wait(60), flush()))
+        printed: list[int] = []
+        world.write = lambda text: printed.append(len(text))
+        unit = world.modules.program('root.x = 1\nlet s = "x" * 99_999\nfor _ in 0..2_000 { print(s) }', "main.hold")
+        thread = world.start_program(unit)
+        with Ticker(world.globals):
+            while thread.f_state != "sleeping":
+                world.scheduler.turn()
+                assert world.outbox.size <= SIZE_MAX + 100_000
+        assert thread in world.outbox.waiting and not printed
+        gate.set()
+        world.run_thread(thread)
+        world.checkpoint()
+        assert sum(printed) == 2_000 * 100_000
+        assert max(printed) <= SIZE_MAX + 100_000
