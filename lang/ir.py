@@ -45,8 +45,11 @@ mod pow`` a b
 ``behalf_begin`` m, ``behalf_end``
 ==========================  ==========================================================================
 
-Plain form (:func:`to_plain`, :func:`from_plain`): nested lists of numbers, texts and nil, as stored in the world
-for every function that has a frame on disk; ``IR_VERSION`` is stored beside it.
+The operand of ``iter`` is a temporary that stays what it is throughout the loop: a frame on disk has the position of
+the iterator only, and what it walks over is found there.
+
+:mod:`holdfast.lang.plain` has the form in which the world keeps a function that has a frame on disk; ``IR_VERSION`` is
+kept beside it.
 """
 
 from __future__ import annotations

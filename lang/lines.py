@@ -81,6 +81,8 @@ def count_uses(nodes: list[ir.Node]) -> dict[str, tuple[int, int]]:
             case ir.Op():
                 for arg in node.args:
                     read(arg)
+                    if node.op == "iter":  # and who brings the frame back reads it, so it must have a name
+                        read(arg)
                 if node.dst is not None:
                     defs[node.dst] = defs.get(node.dst, 0) + 1
             case ir.If():

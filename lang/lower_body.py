@@ -332,7 +332,7 @@ class BodyLowerer(ExprLowerer):
         """Turns over an iterator that is kept in a local of its own, so that a saved frame has its position."""
         iterable = self.expr(node.iterable)
         two = len(node.variables) == 2
-        if two and not (isinstance(iterable, str) and iterable.startswith("t")):
+        if not (isinstance(iterable, str) and iterable.startswith("t")):  # a variable may be assigned in the loop
             copy = self.temp()
             self.move(copy, iterable)
             iterable = copy

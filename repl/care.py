@@ -84,7 +84,9 @@ def class_names(store: Store) -> dict[int, str]:
     from holdfast.vm.side import class_row, text_of
 
     found = {ids.LIST: "List", ids.MAP: "Map", ids.SET: "Set", ids.BOX: "variable", ids.FUNCTION: "Function"}
-    found |= {ids.THREAD: "Thread"} | {cls._k: name for name, cls in ERRORS.items()}
+    found |= {ids.THREAD: "Thread", ids.MESSAGE: "Message", ids.TEXT: "large Text"} | {
+        cls._k: name for name, cls in ERRORS.items()
+    }
     prefix = b"Mclass:"
     for key, record in store.scan(prefix):
         number, row = class_row(key[len(prefix) :].decode(errors="replace"), text_of(key, record))

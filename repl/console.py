@@ -16,7 +16,7 @@ from holdfast.repl import exits
 if TYPE_CHECKING:
     from holdfast.repl.flow import Flow
     from holdfast.repl.host import Problem
-    from holdfast.vm.threads import Thread
+    from holdfast.vm.thread import Thread
 
 QUEUE_MAX = 1 << 18
 """Bytes that may wait for a slow reader; a thread that prints more has to wait."""

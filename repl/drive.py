@@ -17,7 +17,7 @@ from holdfast.repl.failures import Failures
 
 if TYPE_CHECKING:
     from holdfast.repl.remote_door import Door
-    from holdfast.vm.threads import Thread
+    from holdfast.vm.thread import Thread
     from holdfast.vm.world import World
 
 PATIENCE = 3
@@ -85,7 +85,7 @@ class Driver:
 
         ``limit`` is asked at each turn; when it says True, the thread is interrupted.
         """
-        from holdfast.vm.threads import Ticker
+        from holdfast.vm.ticker import Ticker
 
         scheduler = self.world.scheduler
         self.target = thread

@@ -13,7 +13,7 @@ from holdfast.repl.problems import problem_of
 
 if TYPE_CHECKING:
     from holdfast.repl.console import Console
-    from holdfast.vm.threads import Failure
+    from holdfast.vm.thread import Failure
     from holdfast.vm.world import World
 
 
@@ -34,7 +34,7 @@ class Failures:
     def ended(self, terminal: Any) -> None:
         """Tell of all that a terminal has started: who could join them has had the time."""
         for failure in list(self.world.scheduler.failures.values()):
-            if failure.output is terminal:
+            if failure.output is not None and failure.output.outlet is terminal:
                 self.tell(failure)
         self.attend()
 

@@ -135,7 +135,7 @@ class LocalHost:
         except CompileError as error:
             return Outcome(host.REFUSED, str(error))
         thread = self.world.start_program(unit, program.args)
-        thread.output = self.console
+        thread.output = self.world.consoles.new(self.console)
         self.listen()
         started, cpu = perf_counter(), process_time()
         ended = self.driver.run(thread)

@@ -24,7 +24,7 @@ from holdfast.repl.paths import MISSING, Module
 from holdfast.vm.objects import UNSET
 from holdfast.vm.session import Entry, Session, session_names
 from holdfast.vm.show import pretty
-from holdfast.vm.threads import Ticker
+from holdfast.vm.ticker import Ticker
 
 SHOW_ITEMS, SHOW_DEPTH, SHOW_CHARACTERS = 100, 8, 20_000
 """How much of a value is printed."""
@@ -44,6 +44,7 @@ class LocalSession:
         self.candidates = Candidates(self.inspector, Path.cwd())
         self.session: Session
         self.switch(name)
+        self.console = self.world.consoles.new(local.console)
         self._running: Entry | None = None
         self._ended: asyncio.Event | None = None
         self._room = asyncio.Event()
@@ -105,7 +106,7 @@ class LocalSession:
             entry = self.session.start(text)
         except CompileError as error:
             return Outcome(host.REFUSED, str(error))
-        entry.thread.output = self.local.console
+        entry.thread.output = self.console
         started, cpu = perf_counter(), process_time()
         self._running, self._ended = entry, asyncio.Event()
         self.driver.take_interrupt()

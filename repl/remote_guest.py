@@ -27,8 +27,9 @@ from holdfast.repl.remote_upkeep import Upkeep
 if TYPE_CHECKING:
     from holdfast.repl.local_session import LocalSession
     from holdfast.repl.remote_server import Server
+    from holdfast.vm.consoles import Console as ThreadConsole
     from holdfast.vm.session import Entry
-    from holdfast.vm.threads import Thread
+    from holdfast.vm.thread import Thread
 
 QUEUE_MAX = 1 << 18
 """Characters that may wait for a slow terminal; a thread that prints more has to wait."""
@@ -119,6 +120,7 @@ class Guest:
         self._ended: asyncio.Future[None] | None = None
         self._pump: asyncio.Task[None] | None = None
         self._terminal: Any = None
+        self._console: ThreadConsole | None = None
 
     # ------------------------------------------------------------------ coming and going
 
@@ -137,6 +139,8 @@ class Guest:
         if self._pump is not None:
             self._pump.cancel()
         self.outlet.close()
+        if self._console is not None:
+            self._console.outlet = None
         self.end(VANISHED)
 
     def end(self, why: str) -> bool:
@@ -208,6 +212,12 @@ class Guest:
             modules.loader = before
         return self.packed(await self.to_end(thread, lambda: ""))
 
+    def shown(self) -> ThreadConsole:
+        """The console of what this terminal starts."""
+        if self._console is None:
+            self._console = self.world.consoles.new(self.outlet)
+        return self._console
+
     def free(self) -> None:
         """One thing at a time."""
         if self.thread is not None:
@@ -215,7 +225,7 @@ class Guest:
 
     async def to_end(self, thread: Thread, show: Callable[[], str]) -> Outcome:
         """Wait for a thread's end, and until all that it did is durable and written."""
-        thread.output = self.outlet
+        thread.output = self.shown()
         self.thread, self.interrupted = thread, False
         self._ended = asyncio.get_running_loop().create_future()
         self.world.scheduler.event.set()

@@ -71,7 +71,7 @@ class Server:
         self._runner.run(self._drive(until))
 
     async def _drive(self, until: Callable[[], bool]) -> None:
-        from holdfast.vm.threads import Ticker
+        from holdfast.vm.ticker import Ticker
 
         scheduler, loop = self.world.scheduler, asyncio.get_running_loop()
         scheduler.wants_slice, wanted = lambda: True, scheduler.wants_slice  # the socket is served after each slice

@@ -32,7 +32,7 @@ from itertools import chain
 from queue import SimpleQueue
 from sys import getrefcount
 from time import monotonic, perf_counter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from holdfast.vm import ids, memory
 from holdfast.vm.codec import Pieces, seal_record
@@ -44,7 +44,7 @@ from holdfast.vm.pieces import PIECES_ABOVE, PieceChanges, Sink, piece_range
 from holdfast.vm.store import StoreError, object_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import FunctionType
 
     from holdfast.vm.batch import Batch
@@ -65,6 +65,16 @@ HOLDERS = 4
 """References to a raw container that nobody else holds, in :func:`split`: the slot, the caller's variable, the
 parameter, the argument of ``getrefcount``."""
 SAMPLES_MAX = 512
+
+
+class ThreadRecords(Protocol):
+    """What is written of a thread (:class:`holdfast.vm.living.Taken`)."""
+
+    def records(self, heap: Heap) -> Iterable[tuple[bytes, list[Any] | None]]:
+        """Names and values of side records; None for one that goes."""
+
+    def gone(self) -> tuple[bytes, bytes] | None:
+        """From which name up to which other one all side records go."""
 
 
 class Cadence:
@@ -103,6 +113,7 @@ class Checkpoint:
         side: Mapping[bytes, list[Any] | None],
         meta: Mapping[bytes, bytes | None],
         on_durable: Callable[[Checkpoint], None] | None,
+        threads: Sequence[ThreadRecords],
     ) -> None:
         started = perf_counter()
         heap = owner.heap
@@ -133,6 +144,7 @@ class Checkpoint:
         self._frozen: list[PieceChanges] = []
         self._side = side
         self._meta = meta
+        self._threads = list(threads)
         self._roots = dict(heap.roots)
         self._slice_end = 0.0
         self._last = Sink(heap.store.batch())
@@ -222,6 +234,18 @@ class Checkpoint:
                 last.batch.delete(key)
             else:
                 last.batch.put(key, heap.codec.record(key, values))
+            if self.late():
+                yield ()
+        for thread in self._threads:
+            for name, values in thread.records(heap):
+                key = b"S" + name
+                if values is None:
+                    last.batch.delete(key)
+                else:
+                    last.batch.put(key, heap.codec.record(key, values))
+            gone = thread.gone()
+            if gone is not None:
+                last.batch.delete_range(b"S" + gone[0], b"S" + gone[1])
             if self.late():
                 yield ()
         yield from self._trace()
@@ -350,6 +374,7 @@ class Checkpoint:
         self.done = True
         self._images.clear()
         self._held.clear()
+        self._threads.clear()
         for changes in self._frozen:
             changes.settle()
         self._frozen.clear()
@@ -402,18 +427,19 @@ class Checkpointer:
         side: Mapping[bytes, list[Any] | None] | None = None,
         meta: Mapping[bytes, bytes | None] | None = None,
         on_durable: Callable[[Checkpoint], None] | None = None,
+        threads: Sequence[ThreadRecords] = (),
     ) -> Checkpoint:
         """Begin a checkpoint of the world as it is now.
 
         ``side`` are the machine's own records by name, each a list of values of Hold (None deletes one); ``meta``
-        the same with bytes.  ``on_durable`` is called in the thread that flushes.  No other checkpoint may be being
+        the same with bytes; ``threads`` what was taken of those that ran.  ``on_durable`` is called in the thread that flushes.  No other checkpoint may be being
         written, and no ``atomic`` be open.
         """
         if self.failed is not None:
             raise self.failed
         if self.heap.open is not None or self.heap.levels:
             raise RuntimeError("a checkpoint cannot begin inside another one, or inside an atomic block")
-        made = Checkpoint(self, side or {}, meta or {}, on_durable)
+        made = Checkpoint(self, side or {}, meta or {}, on_durable, threads)
         with self._lock:
             self._kept.append(made)
         return made

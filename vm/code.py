@@ -20,8 +20,9 @@ from holdfast.lang.emit_values import ARITHMETIC, doubts
 from holdfast.lang.infer import ANY, Inference
 from holdfast.lang.lines import RawMethods
 from holdfast.lang.lower import Unit
-from holdfast.lang.resumable import Layout
+from holdfast.lang.resumable import Layout, all_locals
 from holdfast.vm.objects import UNSET
+from holdfast.vm.positions import Loop, loops_of
 
 RECOMPILES_MAX = 12
 """A function whose speculations fail in more rounds than this is compiled with all its tests."""
@@ -46,6 +47,8 @@ class Proto:
 
     __slots__ = (
         "_direct",
+        "_loops",
+        "_names",
         "failed",
         "function",
         "functions",
@@ -54,6 +57,7 @@ class Proto:
         "resumables",
         "rounds",
         "settled",
+        "stops",
         "table",
         "unit",
     )
@@ -65,6 +69,10 @@ class Proto:
         self.key = f"{unit.key}:{function.index}"
         self.failed: dict[int, int] = {}
         """Instruction to how often its speculation has failed: 1 means test, 2 use the generic operator."""
+        self._loops: list[Loop] | None = None
+        self._names: tuple[str, ...] | None = None
+        self.stops: dict[tuple[int, int], tuple[int, str | None]] = {}
+        """First and last instruction of a group to the one in it that may switch, and the local for its result."""
         self.places: dict[int, Place | None] = {}
         """Instruction to its place in the source, as far as asked for."""
         self.settled: set[tuple[int, int]] = set()
@@ -79,6 +87,20 @@ class Proto:
     def filename(self) -> str:
         """What CPython shows as file name; guests never see it."""
         return f"<hold {self.unit.key}>"
+
+    @property
+    def loops(self) -> list[Loop]:
+        """Its loops that have an iterator."""
+        if self._loops is None:
+            self._loops = loops_of(self.function)
+        return self._loops
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All its locals, in the order of a frame's record."""
+        if self._names is None:
+            self._names = all_locals(self.function)
+        return self._names
 
     def direct(self) -> DirectCode:
         """The direct shape, compiled when first asked for."""

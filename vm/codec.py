@@ -30,6 +30,9 @@ code   name         data
 7      PIECES       a MessagePack array that the collection's class understands
 ====== ============ ==========================================================================
 
+A Text or Bytes of more than ``INLINE_MAX`` is the one field of an object of class 15, and a REFERENCE elsewhere: so
+what shares it in memory shares it on disk, and no record grows beyond what its elements take.
+
 No array of the host is ever a value of Hold, so decoded *values* that are arrays or maps mean a forged record.
 Decoding never recurses: MessagePack nesting is limited by the library (1,024), and a reference to a function, which
 has no ghost, is resolved by the heap with a worklist.
@@ -43,6 +46,7 @@ from zlib import crc32
 
 import ormsgpack
 
+from holdfast.vm import ids
 from holdfast.vm.ids import kid
 from holdfast.vm.objects import UNSET, Obj
 
@@ -55,6 +59,12 @@ HEAD_BYTES = 9
 INTEGER_BITS_MAX = 1 << 32
 """Beyond every Int that can come to exist: products and powers end at ``limits.INT_BITS``, and from there on sums grow
 by one bit an addition, which would take years to get here."""
+
+INLINE_MAX = 1 << 16
+"""Length from which on a Text or Bytes is written once, as an object of its own, and referred to."""
+BULKY = frozenset((str, bytes, list))
+TEXT_PREFIX = b"O" + (ids.TEXT << 40).to_bytes(8, "big")[:3]
+"""How the keys of such objects begin."""
 
 REFERENCE, INTEGER, RANGE, NAMED, UNSET_EXT, ABSENT_EXT, PIECES = 1, 2, 3, 4, 5, 6, 7
 
@@ -151,6 +161,8 @@ class Codec:
         self._refer = refer
         self._named = named
         self._trouble: Exception | None = None
+        self.outline: Callable[[Any], Any] = lambda value: value
+        """What is written in place of a large Text or Bytes: an object that holds it."""
         self.default = self._make_default()
         self.ext_hook = self._make_ext_hook()
         self.record = self._make_record()
@@ -174,6 +186,8 @@ class Codec:
         default = self.default
 
         def record(key: bytes, values: list[Any]) -> bytes:
+            if not BULKY.isdisjoint(map(type, values)) and key[:4] != TEXT_PREFIX:
+                values = self._outlined(values)
             try:
                 payload = _packb(values, default=default, option=_OPTIONS)
             except TypeError as error:
@@ -181,6 +195,24 @@ class Codec:
             return _pack_head(RECORD_VERSION, len(payload), crc32(payload, crc32(key))) + payload
 
         return record
+
+    def _outlined(self, values: list[Any]) -> list[Any]:
+        """The same with what is large by reference: a List may hold one huge Text a million times over."""
+        made: list[Any] | None = None
+        for place, value in enumerate(values):
+            cls = type(value)
+            if cls is list:
+                # A set of types first: a List of numbers is through with that.
+                other = self._outlined(value) if not BULKY.isdisjoint(set(map(type, value))) else value
+            elif (cls is str or cls is bytes) and len(value) > INLINE_MAX:
+                other = self.outline(value)
+            else:
+                continue
+            if other is not value:
+                if made is None:
+                    made = values.copy()
+                made[place] = other
+        return values if made is None else made
 
     def _make_default(self) -> Callable[[Any], Any]:
         identify = self._identify

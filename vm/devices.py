@@ -237,6 +237,15 @@ def make_caps(grants: dict[str, Any], new_list: Any) -> Caps:
     return made  # type: ignore[no-any-return]
 
 
+def named_object(name: str, methods: dict[str, Callable[..., Any]]) -> Any:
+    """An object that is part of every world and has nothing but methods; it is stored by its name."""
+    space: dict[str, Any] = {"__slots__": (), "_name": name, "__module__": "hold"}
+    callables = {f"m_{method}": guest_callable(function, method) for method, function in methods.items()}
+    made: Any = seal(type(name, (Obj,), space | callables))()
+    made._t, made._i = None, NEW
+    return made
+
+
 def add_grant(caps: Caps, name: str, device: Any) -> None:
     """Make a device a field of ``caps``."""
     setattr(type(caps), "f_" + name, _granted(device))

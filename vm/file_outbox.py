@@ -29,10 +29,12 @@ from holdfast.vm.codec import DamagedRecord, bare_codec
 from holdfast.vm.limits import BYTES_LENGTH, count
 from holdfast.vm.objects import fail
 from holdfast.vm.outbox import Deed, Outbox
+from holdfast.vm.waits import AGAIN, Wait
 
 if TYPE_CHECKING:
     from holdfast.vm.store import Store
-    from holdfast.vm.threads import Scheduler, Thread
+    from holdfast.vm.thread import Thread
+    from holdfast.vm.threads import Scheduler
 
 PREFIX = b"write:"
 RECORDS = b"S" + PREFIX
@@ -124,6 +126,33 @@ class Change(Deed):
         return f"'{self.path[:SHOWN]}' {FAILED[self.verb]}{to}: {folders.reason(error)}"
 
 
+class Carried(Wait):
+    """Until a change is done."""
+
+    __slots__ = ("again", "change")
+
+    def __init__(self, change: Change, again: bool) -> None:
+        self.change = change
+        self.again = again
+
+    def begin(self, scheduler: Scheduler, thread: Thread) -> None:
+        """Be told when it is."""
+        self.change.waiters.append(thread)
+
+    def cancel(self, scheduler: Scheduler, thread: Thread) -> None:
+        """Be told no more."""
+        if thread in self.change.waiters:
+            self.change.waiters.remove(thread)
+
+    def outcome(self, scheduler: Scheduler) -> Any:
+        """Nothing."""
+        return None if self.change.done else AGAIN
+
+    def record(self) -> list[Any]:
+        """Only what is to become of the call."""
+        return ["redo" if self.again else "room"]
+
+
 class FileOutbox:
     """The changes of host files that one world has under way."""
 
@@ -172,7 +201,7 @@ class FileOutbox:
             if self.scheduler.in_atomic():
                 limit = f"{count(WAITING_MAX)} bytes"
                 fail("LimitError", f"an atomic block writes more than {limit} to files: write it in several blocks")
-            self.wait(next(iter(self.pending)))
+            self.wait(next(iter(self.pending)), again=True)
 
     def length(self, folder: int, place: bytes, path: str) -> int:
         """How long a file will be when all that is pending is done."""
@@ -182,22 +211,19 @@ class FileOutbox:
             if change.moves(place, path):
                 if self.scheduler.in_atomic():
                     fail("AtomicError", f"'{path[:SHOWN]}' cannot be appended to in the atomic block that moves it")
-                self.wait(change)
+                self.wait(change, again=True)
                 return self.length(folder, place, path)
         return folders.length(folder, path.split("/"))
 
-    def wait(self, change: Change) -> None:
-        """Park until a change is done, well or not."""
-        scheduler = self.scheduler
-        thread = scheduler.current
-        assert thread is not None
-        while not change.done:
-            change.waiters.append(thread)
-            try:
-                scheduler.park("sleeping")
-            finally:
-                if thread in change.waiters:
-                    change.waiters.remove(thread)
+    def wait(self, change: Change, again: bool = False) -> None:
+        """Wait until a change is done, well or not.
+
+        With ``again`` it is the change of another call, which stands in the way of this one: a thread that comes back
+        in another process makes its call again.  Else nothing but this change is left to do of the call, and that is
+        done whether the thread waits or not.
+        """
+        if not change.done:
+            self.scheduler.wait(Carried(change, again))
 
     def committed(self) -> None:
         """The outermost ``atomic`` has ended: wait until its changes are done; throws the first thing that went
@@ -243,9 +269,8 @@ class FileOutbox:
         change.done = True
         self.outbox.side[change.record] = None
         self.forget(change)
-        for thread in change.waiters:
-            if thread.f_state == "sleeping":
-                self.scheduler.make_ready(thread)
+        for thread in list(change.waiters):
+            self.scheduler.make_ready(thread)
 
     def forget(self, change: Change) -> None:
         """It is not pending any more."""

@@ -6,36 +6,45 @@ scheduler's :meth:`~holdfast.vm.threads.Scheduler.work`.  Each guest frame stand
 the instruction and the locals.  :func:`capture` reads them, and checks what it relies on: no host frame stands between
 two guest frames.
 
+A frame that was read before, and is still on the stack, has callers that have not moved: reading goes from the inside
+out and ends there, so that a deep stack costs what has changed of it.
+
 :func:`go_on` runs a thread from its frames, the innermost first, in the resumable shape.  What a frame returns is the
 result of the call at which the next one out stands; an error goes to that frame's innermost handler, if it has one.
 The outer frames stay data until they are returned to, and whatever they call runs direct again.
 
 With *torture* (:attr:`~holdfast.vm.threads.Scheduler.torture`) every thread is captured, its stack thrown away, and
-gone on with, at every Nth safepoint: a program must not notice.
+gone on with from its bytes, at every Nth safepoint: a program must not notice.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from holdfast.lang import ir
 from holdfast.lang.assemble import LINE_BASE
 from holdfast.lang.lines import CALLS
-from holdfast.lang.resumable import all_locals
 from holdfast.vm.code import place_of
+from holdfast.vm.positions import Position, iterator_at, position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import CodeType, FrameType
 
     from holdfast.vm.code import CodeTable, Place, Proto
+    from holdfast.vm.helpers import Helpers
     from holdfast.vm.objects import Error
     from holdfast.vm.unwind import State, Unwinder
 
 
 class CaptureError(RuntimeError):
     """A stack that is not what capture relies on: a mistake of the machine, never of a program."""
+
+
+STOPS = CALLS | {"safepoint", "atomic_commit"}
+"""Operations in which a thread may be parked: the end of an ``atomic`` waits for the files that it has changed."""
 
 
 @dataclass(slots=True)
@@ -48,93 +57,186 @@ class Frame:
     result: str | None
     """The local that takes the result of the call."""
     values: dict[str, Any]
-    """The locals that have a value."""
+    """The locals that have a value; an iterator is a :class:`~holdfast.vm.positions.Position`."""
 
     def place(self) -> Place | None:
         """Where it stands, for a trace."""
         return place_of(self.proto, self.n)
 
-    def state(self, unwinder: Unwinder, result: Any) -> State:
-        """The state in which it goes on behind its instruction, which has given the result."""
-        if not self.n:
-            return unwinder.state(self.proto, 1, False, self.values)
-        if self.result is not None:
-            self.values[self.result] = result
-        return unwinder.state(self.proto, self.n, True, self.values)
+    def locals(self, helpers: Helpers) -> dict[str, Any]:
+        """The values as the function's code has them."""
+        values = self.values
+        for loop in self.proto.loops:
+            at = values.get(loop.iterator)
+            if type(at) is Position:
+                values[loop.iterator] = iterator_at(helpers, values[loop.source], loop.names, at)
+        return values
 
-    def handler(self, unwinder: Unwinder, error: Error) -> State | None:
+    def state(self, unwinder: Unwinder, helpers: Helpers, result: Any, again: bool = False) -> State:
+        """The state in which it goes on behind its instruction, which has given the result; or ``again`` with it."""
+        values = self.locals(helpers)
+        if again and self.n:
+            return unwinder.state(self.proto, self.n, False, values)
+        if not self.n:
+            return unwinder.state(self.proto, 1, False, values)
+        if self.result is not None:
+            values[self.result] = result
+        return unwinder.state(self.proto, self.n, True, values)
+
+    def handler(self, unwinder: Unwinder, helpers: Helpers, error: Error) -> State | None:
         """The state in which it goes on when its instruction has thrown; None when it has no handler there."""
         _, layout = self.proto.resumable(self.n, self.n > 0)
         number = layout.handlers.get(self.n)
         if number is None:
             return None
-        self.values[layout.errors[number]] = error
-        state = unwinder.state(self.proto, self.n, self.n > 0, self.values)
+        values = self.locals(helpers)
+        values[layout.errors[number]] = error
+        state = unwinder.state(self.proto, self.n, self.n > 0, values)
         state.values = (layout.targets[number], *state.values[1:])
         return state
 
 
-def capture(table: CodeTable, parked: Any, base: frozenset[CodeType]) -> list[Frame]:
-    """The guest frames of a parked greenlet, the outermost first.
+class Known:
+    """The frames of a thread that were read last time, so that they need not be read again."""
 
-    ``base`` is the code of the scheduler's functions that call guests.  Raises CaptureError.
+    __slots__ = ("frames", "keys", "places")
+
+    def __init__(self) -> None:
+        self.frames: list[FrameType] = []
+        """From the outermost on; kept, so that no other frame can have the identity of one of them."""
+        self.places: dict[int, int] = {}
+        """Identity of a frame to its place in the list."""
+        self.keys: list[dict[int, Any] | None] = []
+        """For each frame the Lists of keys that its loops walk over, by the identity of their raw containers."""
+
+    def cut(self, length: int) -> None:
+        """Forget all frames from a place on."""
+        for frame in self.frames[length:]:
+            del self.places[id(frame)]
+        del self.frames[length:], self.keys[length:]
+
+    def add(self, frame: FrameType, keys: dict[int, Any] | None) -> None:
+        """Note one more."""
+        self.places[id(frame)] = len(self.frames)
+        self.frames.append(frame)
+        self.keys.append(keys)
+
+
+class Capturer:
+    """Reads stacks.  ``base`` is the code of the scheduler's functions that call guests."""
+
+    def __init__(self, table: CodeTable, base: frozenset[CodeType], new_list: Callable[[list[Any]], Any]) -> None:
+        self.table = table
+        self.base = base
+        self.new_list = new_list
+
+    def capture(self, top: FrameType | None, known: Known | None = None) -> tuple[int, list[Frame]]:
+        """The guest frames from ``top`` outward: how many of the outermost are as they were read last time, and the
+        others, the outermost first.
+
+        ``known`` is brought up to date.  Raises CaptureError.
+        """
+        proto_of, base = self.table.proto_of, self.base
+        places = known.places if known is not None else {}
+        frame = top
+        while frame is not None and frame.f_code not in base and proto_of(frame.f_code) is None:
+            frame = frame.f_back
+        found: list[tuple[Proto, int, FrameType]] = []
+        kept = 0
+        while frame is not None and frame.f_code not in base:
+            proto = proto_of(frame.f_code)
+            if proto is None:
+                raise CaptureError(f"a host frame ({frame.f_code.co_name}) stands between the frames of a thread")
+            first = frame.f_lineno - LINE_BASE
+            # A frame at a line of the machine has handed over to another shape of its function, which stands above it.
+            if first < proto.function.size:
+                found.append((proto, first, frame))
+                if id(frame) in places:
+                    kept = places[id(frame)]  # it may have moved itself; those below it have not
+                    break
+            frame = frame.f_back
+        if frame is None:
+            raise CaptureError("a thread's stack does not begin with the scheduler")
+        old: dict[int, Any] | None = None
+        if known is not None:
+            if kept < len(known.keys):
+                old = known.keys[kept]
+            known.cut(kept)
+        frames = []
+        for proto, first, there in reversed(found):
+            made, keys = self._read(proto, first, there, old)
+            old = None
+            frames.append(made)
+            if known is not None:
+                known.add(there, keys)
+        return kept, frames
+
+    def _read(
+        self, proto: Proto, first: int, frame: FrameType, old: dict[int, Any] | None
+    ) -> tuple[Frame, dict[int, Any] | None]:
+        """The frame that stands in the group of instructions that begins with ``first``."""
+        n, result = stop(proto, first, self.table.last_of(frame.f_code, first))
+        values = dict(frame.f_locals)
+        keys: dict[int, Any] = {}
+
+        def keys_of(raw: list[Any]) -> Any:
+            keys[id(raw)] = made = (old or {}).get(id(raw)) or self.new_list(raw)
+            return made
+
+        for loop in proto.loops:
+            if loop.first <= n <= loop.last:
+                values[loop.iterator] = position(values[loop.iterator], values[loop.source], keys_of)
+            else:
+                values.pop(loop.iterator, None)
+        return Frame(proto, n, result, values), keys or None
+
+
+def stop(proto: Proto, first: int, last: int) -> tuple[int, str | None]:
+    """The call or safepoint of a group, its only effect, and the local that takes its result.
+
+    Raises CaptureError when there is none.
     """
-    frame: FrameType | None = parked.gr_frame
-    while frame is not None and frame.f_code not in base and table.proto_of(frame.f_code) is None:
-        frame = frame.f_back
-    found: list[Frame] = []
-    while frame is not None and frame.f_code not in base:
-        proto = table.proto_of(frame.f_code)
-        if proto is None:
-            raise CaptureError(f"a host frame ({frame.f_code.co_name}) stands between the frames of a thread")
-        first = frame.f_lineno - LINE_BASE
-        # A frame at a line of the machine has handed over to another shape of its function, which stands above it.
-        if first < proto.function.size:
-            found.append(_read(table, proto, first, frame))
-        frame = frame.f_back
-    if frame is None:
-        raise CaptureError("a thread's stack does not begin with the scheduler")
-    found.reverse()
+    found = proto.stops.get((first, last))
+    if found is None:
+        ops = [node for node in ir.walk(proto.function.body) if isinstance(node, ir.Op) and first <= node.n <= last]
+        stops = [node for node in ops if node.op in STOPS]
+        if not stops and first:
+            raise CaptureError(f"{proto.key} stands at {first}, where nothing can switch")
+        found = proto.stops[first, last] = (stops[-1].n, stops[-1].dst) if stops else (0, None)
     return found
 
 
-def _read(table: CodeTable, proto: Proto, first: int, frame: FrameType) -> Frame:
-    """The frame that stands in the group of instructions that begins with ``first``."""
-    stop = _stop(proto, first, table.last_of(frame.f_code, first))
-    if stop is None and first:
-        raise CaptureError(f"{proto.key} stands at {first}, where nothing can switch")
-    there = frame.f_locals
-    values = {name: there[name] for name in all_locals(proto.function) if name in there}
-    return Frame(proto, stop.n if stop is not None else 0, stop.dst if stop is not None else None, values)
+class Frames(Protocol):
+    """Frames that are not on the host's stack."""
+
+    def pop(self) -> Frame | None:
+        """The innermost one, taken off; None when there is none left."""
 
 
-def _stop(proto: Proto, first: int, last: int) -> ir.Op | None:
-    """The call or safepoint of a group: its only effect, and so its last one."""
-    found = None
-    for node in ir.walk(proto.function.body):
-        if isinstance(node, ir.Op) and first <= node.n <= last and (node.op in CALLS or node.op == "safepoint"):
-            found = node
-    return found
-
-
-def go_on(unwinder: Unwinder, frames: list[Frame], error: Error | None = None) -> Any:
+def go_on(
+    unwinder: Unwinder,
+    helpers: Helpers,
+    frames: Frames,
+    error: Error | None = None,
+    result: Any = None,
+    again: bool = False,
+) -> Any:
     """Run a thread from its frames; its result, or its error raised.
 
-    ``frames`` loses each frame that is entered: it always has those that are not on the host's stack.  With ``error``
-    the innermost instruction throws it.
+    ``frames`` loses each frame that is entered: it always has those that are not on the host's stack.  ``result`` is
+    what the innermost instruction gives; with ``error`` it throws that, and with ``again`` it is run once more.
     """
-    result: Any = None
-    while frames:
-        frame = frames.pop()
+    while (frame := frames.pop()) is not None:
         if error is not None:
             unwinder.passing(error, frame.proto, frame.n, frame.values)
-            state = frame.handler(unwinder, error)
+            state = frame.handler(unwinder, helpers, error)
             if state is None:
                 continue
             error = None
         else:
-            state = frame.state(unwinder, result)
-        del frame
+            state = frame.state(unwinder, helpers, result, again)
+            again = False
+        frame = None
         try:
             result = state.fn(state)
         except Exception as exception:  # the machine's own and a killed thread's included: all go outward
@@ -144,9 +246,9 @@ def go_on(unwinder: Unwinder, frames: list[Frame], error: Error | None = None) -
     return result
 
 
-def places(frames: list[Frame]) -> Iterator[Place]:
+def places(frames: Iterator[Frame]) -> Iterator[Place]:
     """Where the frames stand, the innermost first."""
-    for frame in reversed(frames):
+    for frame in frames:
         place = frame.place()
         if place is not None:
             yield place

@@ -36,6 +36,7 @@ from holdfast.vm.codec import (
     pairs,
 )
 from holdfast.vm.hooks import BareMachine, FunctionParts, Machine
+from holdfast.vm.large import Large, LargeTexts
 from holdfast.vm.objects import ERRORS, NEW, Box, Collections, Obj
 from holdfast.vm.piecelist import PieceList
 from holdfast.vm.piecemap import PieceMap
@@ -141,6 +142,8 @@ class Heap:
         self._function_ids: weakref.WeakKeyDictionary[FunctionType, int] = weakref.WeakKeyDictionary()
         self._wanted: list[int] | None = None
         self.codec = Codec(self.identify, self.function_ref, self.machine.name_of, self.ref, self.machine.named)
+        self.large = LargeTexts(self)
+        self.codec.outline = self.large.outline
         self.seen: list[int] | None = None
         """While garbage is collected: ids of all that had a shell since then."""
         self.condemned: Callable[[int], bool] | None = None
@@ -159,7 +162,7 @@ class Heap:
         self.token = Token(0)
         self.new_epoch()
         self.globals["_dirty"] = self.barrier
-        for cls in (self.collections.List, self.collections.Map, self.collections.Set, Box, *ERRORS.values()):
+        for cls in (self.collections.List, self.collections.Map, self.collections.Set, Box, Large, *ERRORS.values()):
             self.register_class(cls)
         self._read_commit()
 
@@ -279,12 +282,14 @@ class Heap:
         if weak is not None:
             obj = weak()
             if obj is not None:
-                return obj
+                return obj if type(obj) is not Large else obj.value
         if self.seen is not None:
             self.seen.append(oid)
         number = oid >> ids.SERIAL_BITS
         if number == ids.FUNCTION:
             return self._function(oid)
+        if number == ids.TEXT:
+            return self.large.load(oid)
         shell: Obj = (self._ghosts.get(number) or self._ghost_class(number))()
         shell._t = self
         shell._i = oid

@@ -12,8 +12,9 @@ SERIAL_MASK = (1 << SERIAL_BITS) - 1
 CLASS_MAX = (1 << 23) - 1  # ids stay positive as signed 64-bit integers
 
 LIST, MAP, SET, BOX, FUNCTION, THREAD, MODULE, SESSION = 1, 2, 3, 4, 5, 6, 7, 8
-CAPABILITY, DOMAIN, REVOKER, DEVICE_DIR, DEVICE_READER = 9, 10, 11, 12, 13
+CAPABILITY, DOMAIN, REVOKER, DEVICE_DIR, DEVICE_READER, MESSAGE, TEXT = 9, 10, 11, 12, 13, 14, 15
 ERROR_FIRST, ERROR_LAST = 16, 47
+CONSOLE = 48
 USER_FIRST = 256
 """The first class number given to a class written in Hold."""
 

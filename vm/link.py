@@ -27,7 +27,7 @@ from holdfast.lang.constructor import ConstructorField, constructor
 from holdfast.lang.lower import ClassSpec, FieldSpec
 from holdfast.vm.code import CodeTable, Proto, UnitCode
 from holdfast.vm.objects import ERRORS, Capability, Error, Module, Obj, fail, field_as_method, make_class, register_name
-from holdfast.vm.threads import Thread
+from holdfast.vm.thread import Thread
 
 
 @dataclass(slots=True, eq=False)

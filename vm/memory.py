@@ -11,8 +11,10 @@ from sys import getrefcount, getsizeof
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast
 
+from holdfast.vm import ids
 from holdfast.vm.objects import Obj
 from holdfast.vm.pieces import PieceBase
+from holdfast.vm.waits import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +85,10 @@ def evict(heap: Heap, obj: Obj) -> bool:
     cls = type(obj)
     oid = obj._i
     if cls is cls._ghost or not oid:
+        return False
+    if cls._k == ids.TEXT:  # they are forgotten by age
+        return False
+    if cls._k == ids.THREAD and obj.state not in ENDED:  # type: ignore[attr-defined]  # it is alive
         return False
     if oid in heap.dirty:
         if heap.layouts[cls].collection:

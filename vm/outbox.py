@@ -30,7 +30,8 @@ from holdfast.vm.heap import Heap
 from holdfast.vm.store import StoreError
 
 if TYPE_CHECKING:
-    from holdfast.vm.threads import Thread
+    from holdfast.vm.living import Living
+    from holdfast.vm.thread import Thread
 
 SIZE_MAX = 1 << 20
 """Characters that may wait for a checkpoint; a thread that prints more has to wait."""
@@ -78,6 +79,7 @@ class Outbox:
         self.size = 0
         self.waiting: list[Thread] = []
         """Threads that wait until it is not full any more."""
+        self.living: Living
         self.emptied: Callable[[Outbox], None] = lambda outbox: None
         """Lets them go on."""
         self.marks: list[int] = []
@@ -130,7 +132,7 @@ class Outbox:
     @property
     def changed(self) -> bool:
         """Would a checkpoint write something?"""
-        return self.heap.changed or bool(self.meta) or bool(self.side)
+        return self.heap.changed or bool(self.meta) or bool(self.side) or bool(self.living.scheduler.touched)
 
     def background(self) -> float | None:
         """One slice; returns when it wants to be called again: 0 at once, None when nothing is to be done.
@@ -146,6 +148,8 @@ class Outbox:
         self.release()
         if self.heap.levels:
             return None
+        if self.living.drop_some():
+            return 0
         if self.texts and not self.changed and not self.written:
             self.leave(len(self.texts))
         fresh = len(self.texts) > sum(self.shares.values())
@@ -167,6 +171,7 @@ class Outbox:
         if not more:
             self.taken = {}
             self.written.append(checkpoint)
+            self.living.written()
         return more
 
     def side_record(self, key: bytes) -> bytes | None:
@@ -194,9 +199,10 @@ class Outbox:
 
     def begin(self) -> Checkpoint:
         """Begin a checkpoint of the world as it is now."""
+        threads = self.living.take()  # which may add to what is written beside
         self.taken, self.meta = self.meta, {}
         side, self.side = self.side, {}
-        made = self.checkpointer.begin(side, self.taken, on_durable=lambda _: self.wake())
+        made = self.checkpointer.begin(side, self.taken, on_durable=lambda _: self.wake(), threads=threads)
         self.shares[made.number] = len(self.texts) - sum(self.shares.values())
         return made
 

@@ -31,7 +31,7 @@ from holdfast.vm.code import UnitCode
 from holdfast.vm.objects import NEW, UNSET, Box, live
 
 if TYPE_CHECKING:
-    from holdfast.vm.threads import Thread
+    from holdfast.vm.thread import Thread
     from holdfast.vm.world import World
 
 ROOT = "sessions"

@@ -4,6 +4,9 @@ A thread is a greenlet from a pool.  All run in one OS thread, one at a time; a 
 at the first safepoint after the timer has set ``_poll``.  Between slices the scheduler does the world's background
 work: steps of the open checkpoint, release of durable output, timers.
 
+What a thread waits for is data (:mod:`holdfast.vm.waits`), and so is a stack (:mod:`holdfast.vm.frames`): a thread that
+waits needs no greenlet, and none that had one when the process ended is lost (:mod:`holdfast.vm.living`).
+
 :meth:`Scheduler.turn` does one round and says when it wants to be called again, so that a plain loop and an asyncio
 loop can both drive it.
 """
@@ -11,119 +14,42 @@ loop can both drive it.
 from __future__ import annotations
 
 import heapq
-import signal
-import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import monotonic, thread_time
-from typing import Any, NoReturn, Protocol
+from time import monotonic, perf_counter, thread_time
+from typing import TYPE_CHECKING, Any
 
 from greenlet import greenlet
 
 from holdfast.vm import ids, limits
 from holdfast.vm.limits import CALL_DEPTH
-from holdfast.vm.objects import Error, Obj, Thrown, fail, make_error, read_only, seal
+from holdfast.vm.objects import Error, Thrown, fail, live, make_error
+from holdfast.vm.thread import Failure, Thread
+from holdfast.vm.ticker import SLICE_S, Ticker
+from holdfast.vm.waits import AGAIN, Buffer, Deadline, Join, Outlet, Redo, Room, Sleep, Wait
 from holdfast.vm.wakeup import Wakeup
 
-SLICE_S = 0.01
-"""Length of a time slice."""
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from holdfast.vm.frames import Frame, Known
+    from holdfast.vm.messages import Mail
+    from holdfast.vm.stacks import Stack
+
 ATOMIC_S = 5.0
 """How long an ``atomic`` may compute while it holds the world: on a busy machine its time is not the clock's."""
-THREADS_MAX = 100_000
-"""Threads that may be alive: each takes some kilobytes."""
+THREADS_MAX = 1_000_000
+"""Threads that may be alive."""
 SLICES_PER_TURN = 64
 POOL_MAX = 64
 LOST_MAX = 1_000
 """More failures than this, between two turns of who tells of them, push out the oldest."""
 
 
-class Failure:
-    """How a thread failed, kept until somebody has met it: joined the thread, or read its error."""
-
-    __slots__ = ("error", "handled", "name", "output")
-
-    def __init__(self, thread: Thread) -> None:
-        self.name: str = thread.name
-        self.error: Error = thread.error
-        self.output = thread.output
-        self.handled = False
-
-
-def _read_error(thread: Any) -> Any:
-    failure = getattr(thread, "failure", None)
-    if failure is not None:
-        failure.handled = True
-    return thread.error
-
-
-@seal
-class Thread(Obj):
-    """A thread as programs see it."""
-
-    __slots__ = (
-        "error",
-        "failure",
-        "frames",
-        "greenlet",
-        "interrupt",
-        "name",
-        "output",
-        "result",
-        "state",
-        "waiters",
-        "waits_for",
-        "wake",
-    )
-    _k = ids.THREAD
-    _slots = ("name", "state", "result", "error")
-    _name = "Thread"
-    f_name, f_state, f_result = map(read_only, _slots[:3])
-    f_error = property(_read_error)
-    name: Any
-    state: Any
-    result: Any
-    error: Any
-    frames: list[Any]
-    """Its outer frames that are not on a stack, the outermost first (:class:`holdfast.vm.frames.Frame`)."""
-    failure: Failure | None
-    greenlet: Any
-    wake: int
-    """Number of the timer that may wake it; another timer of the same thread is stale."""
-    output: Outlet | None
-    """Where its output goes, and that of the threads that it starts; None: where the world's output goes."""
-    interrupt: Any
-    waiters: list[Any]
-    waits_for: Thread | None
-    """The thread that it joins."""
-
-
-class Buffer(Protocol):
-    """What can be full."""
-
-    waiting: list[Thread]
-    """Threads that wait until it is not full any more; whoever empties it makes them ready."""
-
-    @property
-    def full(self) -> bool:
-        """Must a thread that prints wait?"""
-
-
-class Outlet(Buffer, Protocol):
-    """A place for output other than the world's."""
-
-    def __call__(self, text: str) -> None:
-        """Take a text that is durable."""
-
-
 class Deadlock(Exception):
     """Nothing can run, and something waits."""
-
-
-def throw(error: Error) -> NoReturn:
-    """The body of a thread that was interrupted before it began."""
-    raise Thrown(error)
 
 
 class Scheduler:
@@ -133,12 +59,12 @@ class Scheduler:
         self,
         thread_class: type[Thread],
         globals_: dict[str, Any],
-        token: Callable[[], object],
+        heap: Any,
         convert: Callable[[BaseException], Error],
     ) -> None:
         self.thread_class = thread_class
         self.globals = globals_
-        self.token = token
+        self.heap = heap
         self.convert = convert
         self.ready: deque[Thread] = deque()
         self.timers: list[tuple[float, int, Thread]] = []
@@ -153,6 +79,8 @@ class Scheduler:
         """Guest code that must not be preempted runs (see :meth:`unpreempted`)."""
         self.living: dict[Thread, None] = {}
         """Threads that have not ended, the oldest first."""
+        self.touched: dict[Thread, None] = {}
+        """Threads whose records differ from what they are, for a checkpoint has begun since they ran last, or never."""
         self.failures: dict[weakref.ref[Thread], Failure] = {}
         """Threads that failed, as long as somebody may join them."""
         self.lost: deque[Failure] = deque(maxlen=LOST_MAX)
@@ -170,9 +98,12 @@ class Scheduler:
         """At every so many safepoints a thread's stack is replaced by what was captured of it; 0: never."""
         self.countdown = 0
         self.victim: Thread | None = None
-        self.capture: Callable[[Any], list[Any]] = lambda parked: []
-        self.go_on: Callable[..., Any] = throw
-        """Both of :mod:`holdfast.vm.frames`, for the code of this world."""
+        self.capture: Callable[[FrameType | None, Known | None], tuple[int, list[Frame]]] = lambda top, known: (0, [])
+        self.new_stack: Callable[[], Stack]
+        self.through_bytes: Callable[[Frame], Frame] = lambda frame: frame
+        self.go_on: Callable[..., Any] = lambda *_: None
+        """All of :mod:`holdfast.vm.frames` and :mod:`holdfast.vm.stacks`, for the code of this world."""
+        self.mail: Mail
         self.atomic_since = 0.0
         self.event = Wakeup()
         """Set from other OS threads and signal handlers when something has happened that the scheduler waits for."""
@@ -184,35 +115,42 @@ class Scheduler:
         """Number of threads that have not ended."""
         return len(self.living)
 
+    def lives(self, thread: Thread) -> bool:
+        """Has the thread not ended?"""
+        return thread in self.living
+
     # ------------------------------------------------------------------ threads
 
     def new(self, name: str) -> Thread:
         """A thread object, not started."""
         thread = self.thread_class()
-        thread._t = self.token()
+        thread._t = self.heap.token
         thread._i = 0
         thread.name = name
         thread.state = "ready"
-        thread.result = None
-        thread.error = None
-        thread.failure = None
-        thread.frames = []
-        thread.greenlet = None
-        thread.wake = 0
-        thread.interrupt = None
-        thread.output = self.current.output if self.current is not None else None
-        thread.waiters = []
-        thread.waits_for = None
+        thread.result = thread.error = None
+        self.revive(thread)
+        current = thread.parent = self.current
+        thread.output = current.output if current is not None else None
         return thread
+
+    def revive(self, thread: Thread) -> None:
+        """Give a thread what it needs while it is alive."""
+        thread.begin = thread.stack = thread.known = thread.failure = thread.greenlet = thread.wait = None
+        thread.mailbox = thread.senders = thread.interrupt = thread.waiters = None
+        thread.stored = -1
+        thread.wake = thread.runs = 0
+        thread.spent = 0.0
+        thread.suspended = thread.stepping = False
 
     def start(self, name: str, function: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Thread:
         """A new thread that calls the function."""
         if len(self.living) >= THREADS_MAX:
             fail("LimitError", f"{THREADS_MAX:_} threads are alive, and no more can be: let some of them end first")
         thread = self.new(name)
-        thread.greenlet = self.pool.pop() if self.pool else greenlet(self.work, self.hub)
-        thread.interrupt = (function, args, named)
+        thread.begin = (function, args, named)
         self.living[thread] = None
+        self.touched[thread] = None
         if self.started:
             self.started[-1].append(thread)
         else:
@@ -228,37 +166,91 @@ class Scheduler:
     def commit_atomic(self) -> None:
         """A level ends: its threads go to the next one, or begin."""
         level = self.started.pop()
-        (self.started[-1] if self.started else self.ready).extend(level)
+        if self.started:
+            self.started[-1].extend(level)
+        else:
+            self.ready.extend(thread for thread in level if not thread.suspended)
 
     def abort_atomic(self) -> None:
         """A level is undone: its threads never were."""
         for thread in self.started.pop():
-            thread.interrupt = None
-            thread.state = "failed"
-            thread.error = make_error("ThreadError", "the atomic block that started this thread was undone")
-            self.ended(thread)
+            thread.begin = None
+            error = make_error("ThreadError", "the atomic block that started this thread was undone")
+            self.end(thread, error=error, told=True)
+
+    # ------------------------------------------------------------------ running a thread
 
     def work(self) -> None:
         """The body of a pooled greenlet: one thread after another."""
         while True:
             thread = self.current
             assert thread is not None
-            function, args, named = thread.interrupt
-            thread.interrupt = None
             try:
-                thread.result = function(*args, **named)
-                thread.state = "done"
+                begin, thread.begin = thread.begin, None
+                if begin is None:
+                    result = self.resume(thread)
+                else:
+                    if thread.interrupt is not None:
+                        self.throw_interrupt(thread)
+                    result = begin[0](*begin[1], **begin[2])
             except Exception as exception:
-                thread.error = self.convert(exception)
-                thread.state = "failed"
-                self.note_failure(thread)
-            function = args = named = None
-            self.ended(thread)
-            thread = None  # which this greenlet would keep alive while it waits for its next one
+                begin = None
+                error = self.convert(exception)
+                self.end(thread, error=error)
+            else:
+                begin = None
+                self.end(thread, result)
+            thread = result = error = None  # type: ignore[assignment]  # which this greenlet would keep alive while it waits for its next one
             if len(self.pool) >= POOL_MAX:
                 return
             self.pool.append(greenlet.getcurrent())
             self.switch_out()
+
+    def resume(self, thread: Thread) -> Any:
+        """Go on with a thread that has no stack of the host: what it has waited for is the result of the instruction
+        at which it stands."""
+        error = result = None
+        again = type(thread.wait) is Redo
+        try:
+            if thread.interrupt is not None:
+                self.throw_interrupt(thread)
+            if again:
+                thread.wait = None
+            elif thread.wait is not None:
+                result = self.outcome(thread.wait)
+        except Exception as exception:
+            error = self.convert(exception)
+        stack = thread.stack
+        if error is None and stack is not None and len(stack) > CALL_DEPTH:
+            error = limits.too_deep()  # the host's own limit does not know of frames that are data
+        return self.go_on(stack if stack is not None else self.new_stack(), error, result, again)
+
+    def throw_interrupt(self, thread: Thread) -> None:
+        """Throw what waits to be thrown into the thread."""
+        error, thread.interrupt, thread.wait = thread.interrupt, None, None
+        assert error is not None
+        raise Thrown(error)
+
+    def end(self, thread: Thread, result: Any = None, error: Error | None = None, told: bool = False) -> None:
+        """The thread has ended: wake who waits for it.  Nobody needs to be ``told`` of an error that says what they
+        did."""
+        if thread._t is not self.heap.token:
+            self.heap.barrier(thread)
+        thread.result, thread.error = result, error
+        thread.state = "done" if error is None else "failed"
+        self.living.pop(thread, None)
+        if thread.stored < 0:
+            self.touched.pop(thread, None)  # the store has never heard of it
+        else:
+            self.touched[thread] = None
+        thread.greenlet = thread.known = thread.stack = thread.mailbox = thread.wait = None
+        waiters, senders = thread.waiters, thread.senders
+        if error is not None and not told:
+            self.note_failure(thread)
+        if waiters or senders:
+            thread.waiters = thread.senders = None
+            for waiter in [*(waiters or ()), *(senders or ())]:
+                self.make_ready(waiter)
 
     def note_failure(self, thread: Thread) -> None:
         """Keep how a thread failed for who joins it, or else for who tells people; a killed one was killed by them."""
@@ -275,19 +267,17 @@ class Scheduler:
             self.lost.append(failure)
             self.event.set()
 
-    def ended(self, thread: Thread) -> None:
-        """Wake who waits for the thread."""
-        self.living.pop(thread, None)
-        thread.greenlet = None
-        for waiter in thread.waiters:
-            self.make_ready(waiter)
-        thread.waiters = []
-
     def make_ready(self, thread: Thread) -> None:
         """Let a waiting thread run again."""
+        if thread.state in ("ready", "running") or thread not in self.living:
+            return
         thread.state = "ready"
-        thread.wake += 1
-        self.ready.append(thread)
+        thread.wake = 0
+        if thread.wait is not None:
+            thread.wait.cancel(self, thread)
+        self.touched[thread] = None
+        if not thread.suspended:
+            self.ready.append(thread)
 
     def switch_out(self) -> None:
         """Back to the hub, from whichever greenlet runs."""
@@ -304,32 +294,43 @@ class Scheduler:
         if self.event.is_set():
             self.on_event()
         if thread.interrupt is not None:
-            error, thread.interrupt = thread.interrupt, None
-            raise Thrown(error)
+            self.throw_interrupt(thread)
         self.refuse_memory(thread)
         if self.in_atomic():
             if thread_time() - self.atomic_since > ATOMIC_S:
                 fail("AtomicError", f"an atomic block ran longer than {ATOMIC_S:g} s: do less in it")
             return
-        if self.torture:
-            self.countdown -= 1
-            if self.countdown <= 0:
-                self.countdown = self.torture
-                self.victim = thread
-                self.give_way()
-                return
-        if self.ready or self.timers or self.event.is_set() or self.wants_slice():
+        if thread.stepping:
+            thread.stepping, thread.suspended = False, True
+            self.give_way()
+        elif (
+            (self.torture and self.tortures(thread))
+            or self.ready
+            or self.timers
+            or self.event.is_set()
+            or self.wants_slice()
+        ):
             self.give_way()
 
-    def replace_stack(self, thread: Thread) -> None:
-        """Capture a parked thread, throw its stack away, and have it go on from what was captured."""
+    def tortures(self, thread: Thread) -> bool:
+        """Count a safepoint; is it this one at which the thread's stack is replaced?"""
+        self.countdown -= 1
+        if self.countdown > 0:
+            return False
+        self.countdown = self.torture
+        self.victim = thread
+        return True
+
+    def torment(self, thread: Thread) -> None:
+        """Read the stack of a parked thread, throw it away, and have the thread go on from the bytes."""
         parked = thread.greenlet
-        thread.frames.extend(self.capture(parked))
-        thread.greenlet = greenlet(self.work, self.hub)
-        error = thread.interrupt
-        if error is None and len(thread.frames) > CALL_DEPTH:  # the host's own limit does not know of them
-            error = limits.too_deep()
-        thread.interrupt = (self.go_on, (thread.frames, error), {})
+        if thread not in self.living or parked is None or thread.begin is not None:
+            return
+        _, frames = self.capture(parked.gr_frame, None)
+        if thread.stack is None:
+            thread.stack = self.new_stack()
+        thread.stack.frames.extend(map(self.through_bytes, frames))
+        thread.greenlet = thread.known = None
         parked.throw()  # GreenletExit, which generated code does not catch: no guest code runs
 
     def refuse_memory(self, thread: Thread) -> None:
@@ -347,89 +348,133 @@ class Scheduler:
             self.globals["_poll"] = True
             raise
 
-    def park(self, state: str) -> None:
-        """Wait until somebody makes the current thread ready."""
-        thread = self.current
-        assert thread is not None
-        thread.state = state
-        self.switch_out()
-        if thread.interrupt is not None:
-            error, thread.interrupt = thread.interrupt, None
-            raise Thrown(error)
-
     def may_wait(self) -> None:
         """Throw inside ``atomic``, where no thread can wait."""
         if self.in_atomic():
             fail("AtomicError", "a thread cannot wait inside atomic: wait before it, or behind it")
 
-    def sleep(self, seconds: float) -> None:
-        """Park for a time."""
-        self.may_wait()
+    def wait(self, wait: Wait) -> Any:
+        """Have the current thread wait; gives the outcome.
+
+        A host function that calls this does nothing behind it but return what it gives: the thread may come back in
+        another process.
+        """
         thread = self.current
         assert thread is not None
+        while True:
+            thread.wait = wait
+            thread.state = wait.state
+            wait.begin(self, thread)
+            if self.torture and not self.held:
+                self.tortures(thread)
+            self.switch_out()
+            if thread.interrupt is not None:
+                self.throw_interrupt(thread)
+            thread.wait = None
+            result = wait.outcome(self)
+            if result is not AGAIN:
+                return result
+
+    def outcome(self, wait: Wait) -> Any:
+        """The outcome of a wait that may be over."""
+        thread = self.current
+        assert thread is not None
+        thread.wait = None
+        result = wait.outcome(self)
+        return self.wait(wait) if result is AGAIN else result
+
+    def set_timer(self, at: float, thread: Thread) -> None:
+        """Wake a thread at a time of the monotonic clock."""
         self.sequence += 1
         thread.wake = self.sequence
-        heapq.heappush(self.timers, (monotonic() + seconds, self.sequence, thread))
-        self.park("sleeping")
+        heapq.heappush(self.timers, (at, self.sequence, thread))
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for a time."""
+        self.may_wait()
+        self.wait(Sleep(Deadline(seconds)))
 
     def wait_for(self, buffer: Buffer) -> None:
-        """Park until there is room for more output.  In the words of programs such a thread is sleeping."""
-        thread = self.current
-        assert thread is not None
-        while buffer.full:
-            buffer.waiting.append(thread)
-            try:
-                self.park("sleeping")
-            except Thrown:
-                if thread in buffer.waiting:
-                    buffer.waiting.remove(thread)
-                raise
+        """Wait until there is room for more output.  In the words of programs such a thread is sleeping."""
+        if buffer.full:
+            self.wait(Room(buffer))
 
     def emptied(self, buffer: Buffer) -> None:
         """There is room again: wake who waits for it."""
         waiting, buffer.waiting = buffer.waiting, []
         for thread in waiting:
-            if thread.f_state == "sleeping":
-                self.make_ready(thread)
+            self.make_ready(thread)
         self.event.set()
+
+    # ------------------------------------------------------------------ waiting for other threads
+
+    def await_end(self, other: Thread, thread: Thread) -> None:
+        """Have a thread made ready when another one ends."""
+        if other.waiters is None:
+            other.waiters = {}
+        other.waiters[thread] = None
+
+    def forget_waiter(self, other: Thread, thread: Thread) -> None:
+        """It is not to be made ready any more."""
+        waiters = getattr(other, "waiters", None)
+        if waiters:
+            waiters.pop(thread, None)
 
     def join(self, thread: Thread) -> Any:
         """Wait for a thread's end; its result, or its error."""
         if thread is self.current:
             fail("ThreadError", "a thread cannot join itself")
-        current = self.current
-        assert current is not None
-        if thread.state not in ("done", "failed"):
+        if thread in self.living:
             self.may_wait()
-        while thread.state not in ("done", "failed"):
-            self.refuse_circle(current, thread)
-            thread.waiters.append(current)
-            current.waits_for = thread
-            try:
-                self.park("joining")
-            finally:
-                current.waits_for = None
+            self.refuse_circle(thread)
+            return self.wait(Join([thread], False))
+        return self.result_of(thread)
+
+    def wait_first(self, threads: Any) -> Thread:
+        """Wait until one of a List of threads has ended; gives that one."""
+        raw = list(threads.v) if getattr(type(live(threads)), "_k", 0) == ids.LIST else None
+        if not raw or not all(isinstance(thread, self.thread_class) for thread in raw):
+            fail("TypeError", "threads.wait needs a List of one thread or more")
+        for thread in raw:
+            if thread not in self.living:
+                return thread  # type: ignore[no-any-return]
+        self.may_wait()
+        if raw == [self.current]:
+            fail("ThreadError", "a thread cannot wait for itself")
+        return self.wait(Join(raw, True))  # type: ignore[no-any-return]
+
+    def result_of(self, thread: Thread) -> Any:
+        """The result of a thread that has ended, or its error thrown."""
         if thread.state == "failed":
             raise Thrown(thread.f_error)
+        if thread.state != "done":
+            fail("ThreadError", f"the thread '{thread.name}' did not come along when its world was copied")
         return thread.result
 
-    def refuse_circle(self, current: Thread, thread: Thread) -> None:
-        """Throw when the thread waits, over others perhaps, for the current one."""
+    def refuse_circle(self, thread: Thread) -> None:
+        """Throw when a thread waits, over others perhaps, for the current one."""
+        current = self.current
+        assert current is not None
         names = [current.name, thread.name]
-        link = thread.waits_for
-        while link is not None:
-            names.append(link.f_name)
+        link: Thread | None = thread
+        while link is not None and len(names) < THREADS_MAX:
+            wait = getattr(link, "wait", None)
+            link = wait.target() if wait is not None else None
+            if link is not None:
+                names.append(link.f_name)
             if link is current:
                 fail("ThreadError", f"threads would wait for each other for ever: {' → '.join(names)}")
-            link = link.waits_for
 
     def give_way(self) -> None:
         """End the current thread's slice."""
         thread = self.current
         assert thread is not None
         thread.state = "ready"
-        self.ready.append(thread)
+        if not thread.suspended:
+            self.ready.append(thread)
         self.switch_out()
+        if thread.interrupt is not None:
+            self.throw_interrupt(thread)
 
     @contextmanager
     def unpreempted(self) -> Iterator[None]:
@@ -451,21 +496,32 @@ class Scheduler:
         self.hub = greenlet.getcurrent()
         self.event.clear()
         delay = self.background()
+        before = perf_counter()
         for _ in range(slices):
-            self.fire_timers()
+            if self.timers:
+                self.fire_timers()
             if not self.ready:
                 break
             thread = self.ready.popleft()
             thread.state = "running"
+            thread.runs += 1
+            self.touched[thread] = None
             self.current = thread
             self.switches += 1
+            if thread.greenlet is None:
+                thread.greenlet = self.pool.pop() if self.pool else greenlet(self.work, self.hub)
+            if thread.stepping:
+                self.globals["_poll"] = True
             try:
                 thread.greenlet.switch()
             finally:
                 self.current = None
             if self.victim is not None:
                 victim, self.victim = self.victim, None
-                self.replace_stack(victim)
+                self.torment(victim)
+            now = perf_counter()
+            thread.spent += now - before
+            before = now
             delay = self.background()
             if delay == 0 or self.event.is_set():
                 break
@@ -481,7 +537,7 @@ class Scheduler:
         now = monotonic()
         while self.timers and self.timers[0][0] <= now:
             _, number, thread = heapq.heappop(self.timers)
-            if thread.wake == number and thread.state == "sleeping":
+            if thread.wake == number:
                 self.make_ready(thread)
 
     def run_until(self, done: Callable[[], bool]) -> None:
@@ -494,67 +550,44 @@ class Scheduler:
                 if not self.event.wait(delay) and delay is None:
                     raise Deadlock
 
+    # ------------------------------------------------------------------ what others do to a thread
+
     def interrupt(self, thread: Thread, message: str, kill: bool = False) -> None:
         """Throw an error into a thread at its next safepoint, or where it waits.
 
         With ``kill`` no ``catch`` takes it, and only ``finally`` runs.
         """
+        if thread not in self.living:
+            return
         error = make_error("ThreadError", message)
         if kill:
             error._x = {"killed": True}
-        if type(thread.interrupt) is not tuple:
-            thread.interrupt = error
-        elif thread.frames:  # it has no stack, and keeps there how it goes on
-            thread.interrupt = (self.go_on, (thread.frames, error), {})
-        else:  # it has not begun, and keeps there what it is to call
-            thread.interrupt = (throw, (error,), {})
+        thread.interrupt = error
+        self.touched[thread] = None
         self.globals["_poll"] = True
-        if thread.state in ("sleeping", "joining"):
-            self.make_ready(thread)
+        self.unsuspend(thread)
+        self.make_ready(thread)
+
+    def suspend(self, thread: Thread) -> None:
+        """Let a thread not run until it is resumed."""
+        if thread not in self.living or thread.suspended:
+            return
+        thread.suspended = True
+        self.touched[thread] = None
+        if thread is self.current:
+            self.may_wait()
+            self.give_way()
+        elif thread.state == "ready" and thread in self.ready:
+            self.ready.remove(thread)
+
+    def unsuspend(self, thread: Thread, step: bool = False) -> None:
+        """Let a suspended thread run again; with ``step`` until its next safepoint."""
+        if thread not in self.living or not thread.suspended:
+            return
+        thread.suspended, thread.stepping = False, step
+        self.touched[thread] = None
+        if thread.state == "ready" and not any(thread in level for level in self.started):
+            self.ready.append(thread)
 
 
-def thread_methods(scheduler: Scheduler) -> dict[str, Callable[..., Any]]:
-    """The methods of threads in one world."""
-
-    def join(self: Any) -> Any:
-        """Wait for the thread's end: its result, or throws what it threw."""
-        return scheduler.join(self)
-
-    return {"join": join}
-
-
-class Ticker:
-    """Sets ``_poll`` every ``SLICE_S``: by SIGALRM in the main OS thread, else by a helper thread."""
-
-    def __init__(self, globals_: dict[str, Any]) -> None:
-        self.globals = globals_
-        self.old: Any = None
-        self.stop: threading.Event | None = None
-
-    def __enter__(self) -> Ticker:
-        if threading.current_thread() is threading.main_thread():
-            self.old = signal.signal(signal.SIGALRM, self.tick)
-            signal.setitimer(signal.ITIMER_REAL, SLICE_S, SLICE_S)
-        else:
-            self.stop = threading.Event()
-            threading.Thread(target=self.beat, args=(self.stop,), daemon=True).start()
-        return self
-
-    def tick(self, number: int, frame: object) -> None:
-        """The signal handler: one assignment."""
-        self.globals["_poll"] = True
-
-    def beat(self, stop: threading.Event) -> None:
-        """The helper thread."""
-        while not stop.wait(SLICE_S):
-            self.globals["_poll"] = True
-
-    def __exit__(self, *_: object) -> None:
-        if self.stop is not None:
-            self.stop.set()
-        else:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, self.old)
-
-
-__all__ = ["Deadlock", "Scheduler", "Thread", "Ticker"]
+__all__ = ["Deadlock", "Outlet", "Scheduler", "Thread", "Ticker"]

@@ -46,11 +46,13 @@ from holdfast.vm.codec import (
 )
 from holdfast.vm.file_outbox import RECORDS as WRITES
 from holdfast.vm.heap import COMMIT_KEY
+from holdfast.vm.living import HEADERS
 from holdfast.vm.objects import UNSET
 from holdfast.vm.piecelist import CHUNK, PAGE_CHUNKS
 from holdfast.vm.piecemap import PAGE_KEYS
 from holdfast.vm.pieces import PIECES_ABOVE, find_key_bytes
 from holdfast.vm.side import commit_parts
+from holdfast.vm.stacks import CODE, FRAMES
 from holdfast.vm.store import FORMAT_KEY, Store, StoreError, WorldDamaged, object_key, refuse_existing
 
 if TYPE_CHECKING:
@@ -64,6 +66,10 @@ LINE_ITEMS = 1_000
 LINE_BYTES_MAX = 1 << 30
 BATCH_RECORDS = 2_000
 WORD = 1 << 63
+
+
+STAYS = (WRITES, b"S" + HEADERS, b"S" + FRAMES)
+"""Side records that no copy has: changes of host files that are under way, and threads, which live in one world only."""
 
 
 class BadText(StoreError):
@@ -117,10 +123,10 @@ class _Exporter:
         yield {"holdfast": "world", "format": TEXT_FORMAT}
         yield from _shaped(COMMIT_KEY, self.roots(record))
         for key, record in self.view.scan(b"M"):
-            if key not in (COMMIT_KEY, FORMAT_KEY):
+            if key not in (COMMIT_KEY, FORMAT_KEY) and not key.startswith(b"M" + CODE):
                 yield {"meta": key[1:].decode(), "bytes": b64encode(open_record(key, record)).decode()}
         for key, record in self.view.scan(b"S"):
-            if key.startswith(WRITES):
+            if key.startswith(STAYS):
                 continue  # a copy must not do what the world itself does
             values = self.codec.unpack(key, record)
             yield {"side": b64encode(key[1:]).decode(), "values": [self.value(value) for value in values]}
@@ -315,8 +321,8 @@ class _Importer:
             self.last.put(key, seal_record(key, _bytes(line["bytes"])))
         elif "side" in line:
             key = b"S" + _bytes(line["side"])
-            if key.startswith(WRITES):
-                raise ValueError("a write to a file of the host, which no export has")
+            if key.startswith(STAYS):
+                raise ValueError("a write to a file of the host or a living thread, which no export has")
             self.put(self.last, key, [self.value(value) for value in _array(line["values"])])
         elif "holdfast" not in line:
             raise ValueError("a line of no known kind")

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from time import thread_time
@@ -27,17 +27,20 @@ from holdfast.lang.lines import RawMethods
 from holdfast.vm import ids
 from holdfast.vm.builtins import builtins
 from holdfast.vm.checkpoint import Checkpointer
-from holdfast.vm.code import CodeTable, UnitCode
+from holdfast.vm.code import CodeTable, Place, UnitCode
 from holdfast.vm.codec import DamagedRecord
-from holdfast.vm.devices import Dir, add_grant, install_devices, make_caps
+from holdfast.vm.consoles import Console, Consoles
+from holdfast.vm.devices import Dir, add_grant, install_devices, make_caps, named_object
 from holdfast.vm.file_outbox import FileOutbox
-from holdfast.vm.frames import capture, go_on, places
+from holdfast.vm.frames import Capturer, go_on, places
 from holdfast.vm.guard import MemoryGuard
 from holdfast.vm.heap import FunctionParts, Heap
 from holdfast.vm.helpers import Helpers, guest_callable
 from holdfast.vm.library import NO_LIBRARY, Library, checked
 from holdfast.vm.limits import CALL_DEPTH, reserve_stack
 from holdfast.vm.link import ClassInfo, Linker
+from holdfast.vm.living import Living
+from holdfast.vm.messages import Mail, Message, message_methods, thread_methods, threads_class
 from holdfast.vm.methods import methods
 from holdfast.vm.modules import Modules
 from holdfast.vm.objects import ERRORS, KINDS, NEW, Obj, Thrown, fail, world_class
@@ -46,7 +49,8 @@ from holdfast.vm.preludes import Preludes
 from holdfast.vm.show import to_text
 from holdfast.vm.side import class_row
 from holdfast.vm.store import Durability, Store
-from holdfast.vm.threads import Scheduler, Thread, thread_methods
+from holdfast.vm.thread import Thread
+from holdfast.vm.threads import Scheduler
 from holdfast.vm.unwind import Unwinder
 
 
@@ -67,7 +71,12 @@ class World:
         self.globals = self.heap.globals
         self.collections = self.heap.collections
         self.thread_class = world_class(Thread)
+        self.message_class = world_class(Message)
         self.heap.register_class(self.thread_class)
+        self.heap.register_class(self.message_class)
+        console_class = world_class(Console)
+        self.heap.register_class(console_class)
+        self.consoles = Consoles(self.heap, console_class)
         host = methods(self)
         raw = frozenset(name for kind in KINDS.values() for name in host.get(kind, {}))
         boxed = frozenset(name for kind in ("List", "Map", "Set") for name in host[kind]) | {"join"}
@@ -76,19 +85,23 @@ class World:
         )
         self.unwinder = Unwinder(self.table, self.new_list, self.heap.barrier)
         self.helpers = Helpers(self, self.collections, self.unwinder)
-        self.scheduler = Scheduler(self.thread_class, self.globals, lambda: self.heap.token, self.unwinder.host_error)
-        base = frozenset((Scheduler.work.__code__, go_on.__code__))
-        self.scheduler.capture = lambda parked: capture(self.table, parked, base)
-        self.scheduler.go_on = partial(go_on, self.unwinder)
-        self.unwinder.waiting = lambda: places(self.scheduler.current.frames if self.scheduler.current else [])
+        self.scheduler = Scheduler(self.thread_class, self.globals, self.heap, self.unwinder.host_error)
+        self.scheduler.mail = self.mail = Mail(self.scheduler, self.message_class)
+        base = frozenset((Scheduler.work.__code__, Scheduler.resume.__code__, go_on.__code__))
+        self.scheduler.capture = Capturer(self.table, base, self.new_list).capture
+        self.scheduler.go_on = partial(go_on, self.unwinder, self.helpers)
+        self.unwinder.waiting = self.waiting_places
         self.checkpointer = Checkpointer(self.heap, on_failed=lambda error: self.scheduler.event.set())
         self.outbox = Outbox(self.heap, self.checkpointer, self.scheduler.event.set)
         self.outbox.emptied = self.scheduler.emptied
+        self.living = self.outbox.living = Living(self)
+        self.scheduler.new_stack = self.living.new_stack
+        self.scheduler.through_bytes = self.living.codes.again
         self.files = FileOutbox(self.outbox, self.scheduler, store)
         self.linker = Linker(self.table, self.collections.Map, self.class_number)
         self.linker.on_class = self.class_linked
         self.linker.default = self.field_default
-        self.builtin_names: dict[str, str] = {"root": "root", "caps": "caps"}
+        self.builtin_names: dict[str, str] = {"root": "root", "caps": "caps", "threads": "threads"}
         self.grants: dict[str, Any] = {}
         self.library = library
         self.library_names: dict[str, str] = {}
@@ -112,16 +125,20 @@ class World:
         create: bool = True,
         shape: str = "direct",
         library: Library = NO_LIBRARY,
+        resume: bool = True,
     ) -> World:
         """Open the world in a folder, or make it.
 
         ``library`` is what ``import "std/…"`` finds.  ``shape`` "resumable" runs all code in that shape (slower; a
-        test).  Raises StoreError when the world cannot be opened (missing, locked, damaged, of a later version), and
+        test).  Without ``resume`` threads that were alive stay as they are on disk.  Raises StoreError when the world cannot be opened (missing, locked, damaged, of a later version), and
         DamagedRecord when a record that it needs for that is wrong.
         """
         store = Store(path, durability=durability, create=create)
         try:
-            return cls(store, memory_limit, shape, library)
+            world = cls(store, memory_limit, shape, library)
+            if resume:
+                world.living.restore()
+            return world
         except BaseException:
             store.close()
             raise
@@ -168,6 +185,7 @@ class World:
         s.background = self.outbox.background
         s.wants_slice = lambda: self.outbox.busy
         g["caps"] = make_caps(self.grants, self.new_list)
+        g["threads"] = named_object("threads", threads_class(s, self.find_kid, self.new_list))
         g["_safepoint"] = s.safepoint
         g["_spawn"] = self.spawn
         g["_link"] = lambda key: self.table.protos[key].link()
@@ -195,8 +213,12 @@ class World:
                 setattr(cls, "m_" + name, function)
         Preludes(self).install()
         self.device_classes = install_devices(self.heap.register_class, self.new_list, self.files)
-        for name, function in thread_methods(self.scheduler).items():
-            setattr(self.thread_class, "m_" + name, guest_callable(function, name))
+        for cls, methods_ in (
+            (self.thread_class, thread_methods(s, self.mail)),
+            (self.message_class, message_methods(self.mail)),
+        ):
+            for name, function in methods_.items():
+                setattr(cls, "m_" + name, guest_callable(function, name))
 
     def _builtin(self, name: str, function: FunctionType) -> None:
         self.globals["b:" + name] = function
@@ -215,7 +237,11 @@ class World:
                 fail("ValueError", f"sleep needs a number of seconds from 0 on, not {to_text(seconds)}")
             self.scheduler.sleep(seconds)
 
-        return {"print": print_, "sleep": sleep}
+        def receive(timeout: Any = None) -> Any:
+            """The next message of this thread; with a timeout, nil when it has run out (in seconds)."""
+            return self.mail.receive(timeout)
+
+        return {"print": print_, "sleep": sleep, "receive": receive}
 
     # ------------------------------------------------------------------ what host functions use (Runtime)
 
@@ -259,8 +285,9 @@ class World:
 
     def name_of(self, value: Any) -> tuple[str, str] | None:
         """Built-in functions and ``caps`` are stored by name, classes by their number, since they may be renamed."""
-        if value is self.globals["caps"]:
-            return "b", "caps"
+        for name in ("caps", "threads"):
+            if value is self.globals[name]:
+                return "b", name
         cls = value.__dict__.get("__hold_class__") if type(value) is FunctionType else None
         if cls is not None:
             return ("c", str(cls._k)) if cls._k in self.linker.by_number else ("b", cls._name)
@@ -273,8 +300,8 @@ class World:
 
     def named(self, module: str, name: str) -> Any:
         """What a stored name stands for."""
-        if (module, name) == ("b", "caps"):
-            return self.globals["caps"]
+        if module == "b" and name in ("caps", "threads"):
+            return self.globals[name]
         if module == "c":
             number = int(name) if name.isdigit() and len(name) < 20 else 0
             if self.find_class(number) is not None:
@@ -426,6 +453,7 @@ class World:
             self.scheduler.atomic_since = thread_time()
         self.heap.begin_atomic()
         self.outbox.begin_atomic()
+        self.mail.begin_atomic()
         self.scheduler.begin_atomic()
 
     def atomic_commit(self) -> None:
@@ -435,6 +463,7 @@ class World:
         """
         self.heap.commit_atomic()
         self.outbox.commit_atomic()
+        self.mail.commit_atomic()
         self.scheduler.commit_atomic()
         if self.files.inside and not self.heap.levels:
             self.files.committed()
@@ -443,6 +472,7 @@ class World:
         """The innermost level is undone: what it wrote, printed and started."""
         self.heap.abort_atomic()
         self.outbox.abort_atomic()
+        self.mail.abort_atomic()
         self.scheduler.abort_atomic()
 
     def run_thread(self, thread: Thread) -> Any:
@@ -478,13 +508,28 @@ class World:
     def output(self, text: str) -> None:
         """A program prints; it waits when too much of what it printed waits for a checkpoint."""
         thread = self.scheduler.current
-        outlet = thread.output if thread is not None else None
-        self.outbox.print(text, outlet)
+        console = thread.output if thread is not None else None
+        if console is not None:
+            self.consoles.add(console, text)
+        self.outbox.print(text, console)
         if thread is None or self.heap.levels or self.scheduler.held:
             return
         self.scheduler.wait_for(self.outbox)
-        if outlet is not None:
-            self.scheduler.wait_for(outlet)
+        if console is not None and console.outlet is not None:
+            self.scheduler.wait_for(console.outlet)
+
+    def waiting_places(self) -> Iterator[Place]:
+        """Where the current thread's frames stand that are not on the host's stack, the innermost first."""
+        current = self.scheduler.current
+        stack = current.stack if current is not None else None
+        return places(iter(stack if stack is not None else ()))
+
+    def find_kid(self, kid: str) -> Any:
+        """What a KID stands for, or None."""
+        try:
+            return self.heap.find(ids.parse_kid(kid))
+        except ValueError:
+            return None
 
     def checkpoint(self) -> None:
         """Make the world as it is now durable, and release all output."""

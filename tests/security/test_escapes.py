@@ -59,7 +59,7 @@ HOST_ATTRIBUTES = (
 ALLOWED = {
     # What Hold itself gives under one of these names.
     ("Int", "hex"), ("Bool", "hex"), ("Bytes", "hex"), ("Int", "bit_length"), ("Bool", "bit_length"),
-    ("Range", "start"), ("List", "sort"),
+    ("Range", "start"), ("List", "sort"), ("Thread", "step"),
 }  # fmt: skip
 
 
@@ -98,7 +98,8 @@ def reached(lines: list[str]) -> set[tuple[str, str]]:
 def test_row_01_dunder_walk(prison: Prison) -> None:
     """No host attribute of any value can be read: neither dunder names nor the machine's own slots."""
     for kind, name in reached(prison.lines(probe("let y = x.NAME"))):
-        assert kind == "Map", (kind, name)  # which has no such keys: see below
+        # A Map has no such keys: see below.  A thread's output is its console.
+        assert kind == "Map" or (kind, name) == ("Thread", "output"), (kind, name)
 
 
 def test_row_01_map_has_keys_only(prison: Prison) -> None:
@@ -425,13 +426,13 @@ for a in acts { try { a() } catch e { } }
 def test_row_17_no_event_loop(prison: Prison) -> None:
     """A thread shows what the language says of threads, and nothing of what runs it."""
     names = (
-        "greenlet gr_frame gr_context parent run switch throw dead get_loop loop _loop cancel "
+        "greenlet gr_frame gr_context run switch throw dead get_loop loop _loop cancel "
         "add_done_callback waiters "
-        "interrupt output wake hub scheduler"
+        "interrupt wake hub scheduler begin stack known stored wait runs spent stepping senders"
     )
     tries = "\n".join(f'try {{ print("reached", t.{n}) }} catch e is NameError {{ }}' for n in names.split())
     lines = prison.lines(f"fn f() => 1\nlet t = spawn f()\n{tries}\nprint(t.join())")
-    assert [line for line in lines if line != "1" and "parent nil" not in line] == []
+    assert [line for line in lines if line != "1"] == []
 
 
 def test_row_18_assignments(prison: Prison) -> None:

@@ -38,7 +38,7 @@ class Job:
     def run(self, text: str, rights: str = "rw", expected: list[str] | None = None) -> str:
         """What a program prints; ``expected`` is what the grant says of an earlier run."""
         printed: list[str] = []
-        with World.open(self.world, durability="process") as world:
+        with World.open(self.world, durability="process", resume=False) as world:
             world.write = printed.append
             assert world.grant("out", open_dir(self.files, rights)) == (expected or [])
             world.run_source(text)

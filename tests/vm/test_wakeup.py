@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.vm.objects import Thrown
-from holdfast.vm.threads import Ticker
+from holdfast.vm.ticker import Ticker
 from holdfast.vm.wakeup import Wakeup
 from holdfast.vm.world import World
 

@@ -14,7 +14,7 @@ import pytest
 
 from holdfast.vm.objects import Thrown
 from holdfast.vm.outbox import SIZE_MAX
-from holdfast.vm.threads import Ticker
+from holdfast.vm.ticker import Ticker
 from holdfast.vm.world import World
 
 

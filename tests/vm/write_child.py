@@ -74,7 +74,7 @@ def main(world: Path, files: Path, moment: str = "", count: str = "0") -> None:
     if moment:
         owner, name, behind = MOMENTS[moment]
         setattr(owner, name, deadly(getattr(owner, name), int(count), behind))
-    with World.open(world) as opened:
+    with World.open(world, resume=False) as opened:
         opened.write = lambda text: os.write(1, text.encode()) and None
         opened.grant("out", open_dir(files, "rw"))
         opened.run_source(PROGRAM)

@@ -1,0 +1,247 @@
+"""Living threads in a world: what a checkpoint writes of each that ran, and how they come back.
+
+Records (see :mod:`holdfast.vm.stacks` for those of frames)::
+
+    ST THREAD   [thread, version, depth, flags, milliseconds, wait, begin, error, mailbox]
+
+``THREAD`` are the 8 bytes of the thread's id.  ``depth`` is the number of its frames on record.  ``flags``: 1 for a
+thread that is suspended.  ``wait`` is nil or what it waits for (:mod:`holdfast.vm.waits`); ``begin`` is nil, or for a
+thread that has not begun ``[function, [argument, …], [name, value, …]]``; ``error`` nil or what is thrown into it when
+it runs again; ``mailbox`` the messages that it has not taken.  A thread that has ended has none of these records.
+
+**A consistent step.**  All threads are parked when a checkpoint begins.  What is read of them then is references: of the
+objects that these lead to, the checkpoint writes the state of the same moment, as it does for all others.  So no
+thread's record ever disagrees with the objects that it works on, and none goes on twice or not at all.
+
+**A record that is damaged** stops its own thread only: that is ``failed``, with an error that says so, and its records
+stay, since they may be mended.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from holdfast.vm import ids
+from holdfast.vm.codec import DamagedRecord
+from holdfast.vm.frames import Known
+from holdfast.vm.objects import Error, live, make_error
+from holdfast.vm.stacks import FRAMES, Codes, Stack, frame_name
+from holdfast.vm.store import StoreError
+from holdfast.vm.thread import Thread
+from holdfast.vm.waits import wait_of
+
+if TYPE_CHECKING:
+    from holdfast.vm.heap import Heap
+    from holdfast.vm.world import World
+
+HEADERS = b"T"
+VERSION = 1
+SUSPENDED = 1
+RANGE_ABOVE = 64
+"""More frames than this are deleted as a range."""
+STACKS_MAX = 1_000
+"""Threads that keep a stack in memory though they have waited since a checkpoint began; the others are records."""
+DROPS = 200
+"""Stacks dropped in one slice."""
+_key = struct.Struct(">1sQ").pack
+
+
+def header_name(oid: int) -> bytes:
+    """The name of a thread's record."""
+    return _key(HEADERS, oid)
+
+
+class Taken:
+    """What a checkpoint writes of one thread."""
+
+    __slots__ = ("codes", "depth", "first", "frames", "header", "runs", "stored", "thread")
+
+    def __init__(self, thread: Thread) -> None:
+        self.thread = thread
+        self.runs = thread.runs
+        self.header: list[Any] | None = None
+        """None for a thread that has ended."""
+        self.first = 0
+        """Depth of the first frame that is written, """
+        self.frames: list[list[Any]] = []
+        """and the values of it and all further in."""
+        self.stored = thread.stored
+        """Frames on record before."""
+        self.depth = 0
+
+    def records(self, heap: Heap) -> Iterator[tuple[bytes, list[Any] | None]]:
+        """Names and values of side records; None for one that goes."""
+        oid = self.thread._i or heap.identify(self.thread)
+        yield header_name(oid), self.header
+        for place, values in enumerate(self.frames, self.first):
+            yield frame_name(oid, place), values
+        if self.stored - self.depth <= RANGE_ABOVE:
+            for place in range(self.depth, self.stored):
+                yield frame_name(oid, place), None
+
+    def gone(self) -> tuple[bytes, bytes] | None:
+        """From which name up to which other one all records go."""
+        if self.stored - self.depth <= RANGE_ABOVE:
+            return None
+        return frame_name(self.thread._i, self.depth), frame_name(self.thread._i, self.stored)
+
+
+class Living:
+    """The living threads of one world, as its store has them."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.scheduler = world.scheduler
+        self.codes = Codes(world)
+        self.damaged: dict[Thread, str] = {}
+        """Threads that cannot go on, and why."""
+        self._last: list[Taken] = []
+        """What the last checkpoint has taken."""
+        self._parked: deque[tuple[Thread, int]] = deque()
+        """Threads that have a stack in memory and have waited since a checkpoint, and how often they had run."""
+
+    def new_stack(self, oid: int = 0, below: int = 0) -> Stack:
+        """A stack whose outermost frames are in the store."""
+        return Stack(below, partial(self.codes.load, oid))
+
+    # ------------------------------------------------------------------ to the store
+
+    def take(self) -> list[Taken]:
+        """All that the checkpoint that is about to begin writes of threads."""
+        touched, self.scheduler.touched = self.scheduler.touched, {}
+        self._last = [self._take(thread) for thread in touched]
+        return self._last
+
+    def _take(self, thread: Thread) -> Taken:
+        taken = Taken(thread)
+        if thread not in self.scheduler.living:
+            thread.stored = -1
+            return taken
+        stack = thread.stack
+        below = stack.below if stack is not None else 0
+        data = stack.frames if stack is not None else []
+        first, frames = below, list(data)
+        parked = thread.greenlet.gr_frame if thread.greenlet is not None and thread.begin is None else None
+        if parked is not None:
+            known = thread.known
+            if known is None:
+                known = thread.known = Known()
+            kept, live = self.scheduler.capture(parked, known)
+            if kept:  # then none of the data was entered since
+                first, frames = below + len(data) + kept, live
+            else:
+                frames += live
+        taken.first, taken.depth = first, first + len(frames)
+        taken.frames = list(map(self.codes.values, frames))
+        taken.header = self._header(thread, taken.depth)
+        thread.stored = taken.depth
+        return taken
+
+    def _header(self, thread: Thread, depth: int) -> list[Any]:
+        begin = None
+        if thread.begin is not None:
+            function, args, named = thread.begin
+            begin = [function, list(args), [part for pair in named.items() for part in pair]]
+        wait = thread.wait.record() if thread.wait is not None else None
+        flags = SUSPENDED if thread.suspended else 0
+        mailbox = list(thread.mailbox) if thread.mailbox else []
+        return [thread, VERSION, depth, flags, round(thread.spent * 1000), wait, begin, thread.interrupt, mailbox]
+
+    def written(self) -> None:
+        """The checkpoint is written: of the threads that have waited since it began, only some keep their stacks."""
+        for taken in self._last:
+            thread = taken.thread
+            if thread.greenlet is not None and thread.wait is not None and thread.runs == taken.runs:
+                self._parked.append((thread, taken.runs))
+        self._last = []
+
+    def drop_some(self) -> bool:
+        """Drop the stacks of those that wait longest, where there are too many; True when there is more to do."""
+        for _ in range(min(DROPS, len(self._parked) - STACKS_MAX)):
+            thread, runs = self._parked.popleft()
+            if thread.runs == runs and thread.greenlet is not None and thread.wait is not None and thread._i:
+                thread.greenlet, parked = None, thread.greenlet
+                thread.known = None
+                thread.stack = self.new_stack(thread._i, thread.stored)
+                parked.throw()  # GreenletExit, which generated code does not catch
+        return len(self._parked) > STACKS_MAX
+
+    # ------------------------------------------------------------------ from the store
+
+    def restore(self) -> None:
+        """Bring back the threads that were alive at the last checkpoint."""
+        found = []
+        for key, record in self.world.store.scan(b"S" + HEADERS):
+            oid = int.from_bytes(key[2:], "big")
+            if len(key) != 10 or ids.class_of(oid) != ids.THREAD:
+                continue
+            thread: Thread = self.world.heap.ref(oid)
+            try:
+                self._restore(thread, key, record)
+            except (DamagedRecord, StoreError) as error:
+                self.quarantine(thread, str(error))
+            else:
+                found.append(thread)
+        for thread in found:
+            if thread.wait is not None:
+                thread.state = thread.wait.state
+                thread.wait.begin(self.scheduler, thread)
+            elif not thread.suspended:
+                self.scheduler.ready.append(thread)
+
+    def _restore(self, thread: Thread, key: bytes, record: bytes) -> None:
+        heap, scheduler = self.world.heap, self.scheduler
+        heap.load(thread)
+        values = heap.codec.unpack(key, record)
+        if len(values) != 9 or values[0] is not thread or values[1] != VERSION:
+            raise DamagedRecord(ids.kid(thread._i), "it is not that of a thread")
+        _, _, depth, flags, spent, wait, begin, error, mailbox = values
+        if any(type(part) is not int or part < 0 for part in (depth, flags, spent)) or type(mailbox) is not list:
+            raise DamagedRecord(ids.kid(thread._i), "it is not that of a thread")
+        if error is not None and not isinstance(error, Error):
+            raise DamagedRecord(ids.kid(thread._i), "it is to be thrown what is no error")
+        scheduler.revive(thread)
+        thread.state = "ready"
+        thread.stored, thread.spent = depth, spent / 1000
+        thread.suspended = bool(flags & SUSPENDED)
+        if thread.output is not None:
+            self.world.consoles.revive(live(thread.output))
+        thread.interrupt = error
+        thread.mailbox = deque(mailbox) if mailbox else None
+        thread.stack = self.new_stack(thread._i, depth)
+        if begin is not None:
+            thread.begin = _begin(thread, begin)
+        if wait is not None:
+            thread.wait = wait_of(wait, self.world.thread_class, self.world.message_class)
+        scheduler.living[thread] = None
+
+    def quarantine(self, thread: Thread, why: str) -> None:
+        """A thread whose records are damaged does not go on."""
+        error = make_error("ThreadError", f"this thread cannot go on: {why}")
+        error.f_trace = self.world.new_list([])
+        scheduler = self.scheduler
+        live: Any = thread._live
+        thread.__class__ = live  # its own record may be what is damaged
+        scheduler.revive(thread)
+        thread.name = getattr(thread, "name", "?")
+        thread.state, thread.error, thread.result = "failed", error, None
+        thread.parent = thread.output = None
+        thread._t = self.world.heap.token
+        self.damaged[thread] = why
+        scheduler.note_failure(thread)
+
+
+def _begin(thread: Thread, parts: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """What a thread that has not begun is to call."""
+    match parts:
+        case [function, list(args), list(named)] if len(named) % 2 == 0 and all(type(n) is str for n in named[::2]):
+            if callable(function):
+                return function, tuple(args), dict(zip(named[::2], named[1::2], strict=True))
+    raise DamagedRecord(ids.kid(thread._i), "it is to call what is no function")
+
+
+__all__ = ["FRAMES", "HEADERS", "Living", "Taken", "header_name"]

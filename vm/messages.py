@@ -1,0 +1,279 @@
+"""Messages between threads.
+
+A message is an object: a value, its sender, and for one that was asked the answer.  It waits in the mailbox of its
+thread until that receives it; a mailbox holds ``MAILBOX_MAX`` at most.  What ``atomic`` sends leaves when the outermost
+level ends, and never when it is undone.
+
+All of it survives a restart: mailboxes are part of their threads' records, and who waits for an answer goes on waiting.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from holdfast.vm import ids
+from holdfast.vm.objects import NEW, Error, Obj, fail, kind_name, make_error, read_only, seal
+from holdfast.vm.waits import Ask, Deadline, Receive, Space
+
+if TYPE_CHECKING:
+    from holdfast.vm.thread import Thread
+    from holdfast.vm.threads import Scheduler
+
+MAILBOX_MAX = 10_000
+"""Messages that may wait for a thread."""
+SECONDS_MAX = 1e10
+
+
+@seal
+class Message(Obj):
+    """A message as its receiver sees it."""
+
+    __slots__ = ("answer", "answered", "asker", "sender", "value")
+    _k = ids.MESSAGE
+    _slots = ("value", "sender", "answered", "answer")
+    _name = "Message"
+    f_value, f_sender = map(read_only, ("value", "sender"))
+    value: Any
+    sender: Any
+    answered: Any
+    """nil: nobody has asked; ``open``, ``reply`` or ``fail``."""
+    answer: Any
+    asker: Thread | None
+    """Who waits for the answer."""
+
+
+class Mail:
+    """The mailboxes of one world's threads."""
+
+    def __init__(self, scheduler: Scheduler, message_class: type[Message]) -> None:
+        self.scheduler = scheduler
+        self.message_class = message_class
+        self.levels: list[list[tuple[Thread | None, Message]]] = []
+        """For each level of ``atomic`` what it has sent, and (for nobody) what it has answered."""
+
+    # ------------------------------------------------------------------ sending
+
+    def message(self, value: Any, answered: str | None) -> Message:
+        """A new message of the current thread."""
+        made = self.message_class()
+        made._t = self.scheduler.heap.token
+        made._i = NEW
+        made.value = value
+        made.sender = self.scheduler.current
+        made.answered = answered
+        made.answer = made.asker = None
+        return made
+
+    def send(self, thread: Thread, value: Any, wait: bool) -> None:
+        """Put a value into the mailbox of a thread; where that is full, wait for room or throw."""
+        self.deliver(thread, self.message(value, None), wait)
+
+    def deliver(self, thread: Thread, message: Message, wait: bool) -> None:
+        """Put a message into a mailbox."""
+        scheduler = self.scheduler
+        if thread not in scheduler.living:
+            fail("ThreadError", f"the thread '{thread.f_name}' has ended ({thread.f_state}), and receives nothing")
+        box = thread.mailbox
+        if box is None:
+            box = thread.mailbox = deque()
+        if len(box) >= MAILBOX_MAX:
+            if not wait:
+                fail("LimitError", f"the mailbox of '{thread.f_name}' is full: {MAILBOX_MAX:_} messages wait in it")
+            scheduler.may_wait()
+            scheduler.wait(Space(thread, message))
+            return
+        if self.levels:
+            self.levels[-1].append((thread, message))
+        else:
+            self.put(thread, message)
+
+    def full(self, thread: Thread) -> bool:
+        """Is there no room in a mailbox?"""
+        return len(thread.mailbox or ()) >= MAILBOX_MAX
+
+    def put(self, thread: Thread, message: Message) -> None:
+        """Put a message into a mailbox that has room, and wake who waits for it."""
+        scheduler = self.scheduler
+        if thread.mailbox is None:
+            thread.mailbox = deque()
+        thread.mailbox.append(message)
+        scheduler.touched[thread] = None
+        wait = thread.wait
+        if wait is not None and type(wait) is Receive and len(thread.mailbox) > wait.count:
+            scheduler.make_ready(thread)
+
+    def ask(self, thread: Thread, value: Any) -> Any:
+        """Send a message and wait for its answer."""
+        scheduler = self.scheduler
+        if thread is scheduler.current:
+            fail("ThreadError", "a thread cannot ask itself")
+        scheduler.may_wait()
+        message = self.message(value, "open")
+        self.deliver(thread, message, wait=False)
+        scheduler.refuse_circle(thread)
+        return scheduler.wait(Ask(thread, message))
+
+    def respond(self, message: Message, how: str, answer: Any) -> None:
+        """Answer a message; nobody may be waiting for that."""
+        if message.answered is None:
+            return  # it was sent, and nobody asked
+        if message.answered != "open":
+            fail("ThreadError", "this message has been answered already")
+        heap = self.scheduler.heap
+        if message._t is not heap.token:
+            heap.barrier(message)
+        message.answered, message.answer = how, answer
+        if self.levels:
+            self.levels[-1].append((None, message))
+        else:
+            self.wake_asker(message)
+
+    def wake_asker(self, message: Message) -> None:
+        """Who waits for the answer goes on."""
+        asker = getattr(message, "asker", None)
+        if asker is not None:
+            self.scheduler.make_ready(asker)
+
+    # ------------------------------------------------------------------ atomic
+
+    def begin_atomic(self) -> None:
+        """What is sent from now on leaves when the level ends."""
+        self.levels.append([])
+
+    def commit_atomic(self) -> None:
+        """A level ends: what it sent leaves, or goes to the next one."""
+        level = self.levels.pop()
+        if self.levels:
+            self.levels[-1].extend(level)
+            return
+        for thread, message in level:
+            if thread is None:
+                self.wake_asker(message)
+            elif thread in self.scheduler.living:
+                self.put(thread, message)
+
+    def abort_atomic(self) -> None:
+        """A level is undone: it has sent nothing."""
+        self.levels.pop()
+
+    # ------------------------------------------------------------------ receiving
+
+    def receive(self, timeout: Any) -> Any:
+        """The next message; nil when the time has run out."""
+        scheduler = self.scheduler
+        current = scheduler.current
+        assert current is not None
+        if current.mailbox:
+            return self.take(0)
+        if timeout is not None and (type(timeout) not in (int, float) or not 0 <= timeout < SECONDS_MAX):
+            fail("ValueError", f"receive needs a number of seconds from 0 on, not {kind_name(timeout)}")
+        scheduler.may_wait()
+        return scheduler.wait(Receive(None if timeout is None else Deadline(timeout)))
+
+    def take(self, place: int) -> Message:
+        """Take a message out of the current thread's mailbox, where it stands at a place."""
+        thread = self.scheduler.current
+        assert thread is not None and thread.mailbox is not None
+        if self.levels:
+            fail("AtomicError", "a message cannot be received inside atomic: receive it before that")
+        box = thread.mailbox
+        if place == 0:
+            message: Message = box.popleft()
+        else:
+            message = box[place]
+            del box[place]
+        senders = thread.senders
+        if senders:
+            self.scheduler.make_ready(senders[0])
+        return message
+
+
+def threads_class(
+    scheduler: Scheduler, find: Callable[[str], Any], new_list: Callable[[list[Any]], Any]
+) -> dict[str, Callable[..., Any]]:
+    """The methods of ``threads``."""
+
+    def all_(self: Any) -> Any:
+        """The threads that are alive, the oldest first."""
+        return new_list(list(scheduler.living))
+
+    def self_(self: Any) -> Any:
+        """The thread that runs this."""
+        return scheduler.current
+
+    def find_(self: Any, kid: Any) -> Any:
+        """The thread with a KID, or nil; also one that has ended, as long as something refers to it."""
+        found = find(kid) if type(kid) is str else None
+        return found if isinstance(found, scheduler.thread_class) else None
+
+    def wait_(self: Any, threads: Any) -> Any:
+        """Wait until one of the threads has ended; gives that one."""
+        return scheduler.wait_first(threads)
+
+    return {"all": all_, "self": self_, "find": find_, "wait": wait_}
+
+
+def thread_methods(scheduler: Scheduler, mail: Mail) -> dict[str, Callable[..., Any]]:
+    """The methods of threads in one world."""
+
+    def join(self: Any) -> Any:
+        """Wait for the thread's end: its result, or throws what it threw."""
+        return scheduler.join(self)
+
+    def send(self: Any, value: Any, wait: Any = False) -> None:
+        """Put a value into the thread's mailbox.
+
+        A LimitError when that is full, or with ``wait: true`` a wait until it is not.
+        """
+        mail.send(self, value, wait is True)
+
+    def ask(self: Any, value: Any) -> Any:
+        """Send a value and wait for the answer: what ``reply`` gives; throws what ``fail`` is given."""
+        return mail.ask(self, value)
+
+    def kill(self: Any) -> None:
+        """End the thread: its ``finally`` blocks run, no ``catch`` stops it, and it is ``failed`` then."""
+        scheduler.interrupt(self, "the thread was killed", kill=True)
+
+    def suspend(self: Any) -> None:
+        """Let the thread not run until it is resumed."""
+        scheduler.suspend(self)
+
+    def resume(self: Any) -> None:
+        """Let a suspended thread go on."""
+        scheduler.unsuspend(self)
+
+    def step(self: Any) -> None:
+        """Let a suspended thread go on to its next safepoint: a call, a turn of a loop, or where it waits."""
+        scheduler.unsuspend(self, step=True)
+
+    return {
+        "join": join,
+        "send": send,
+        "ask": ask,
+        "kill": kill,
+        "suspend": suspend,
+        "resume": resume,
+        "step": step,
+    }
+
+
+def message_methods(mail: Mail) -> dict[str, Callable[..., Any]]:
+    """The methods of messages in one world."""
+
+    def reply(self: Any, value: Any = None) -> None:
+        """Answer a question: the ``ask`` that waits for it gives the value."""
+        mail.respond(self, "reply", value)
+
+    def fail_(self: Any, error: Any) -> None:
+        """Answer a question with an error, or with a Text that becomes one: the ``ask`` throws it."""
+        if type(error) is str:
+            error = make_error("Error", error)
+            error._t = mail.scheduler.heap.token
+        if not isinstance(error, Error):
+            fail("TypeError", f"fail needs an Error or a Text, not {kind_name(error)}")
+        mail.respond(self, "fail", error)
+
+    return {"reply": reply, "fail": fail_}

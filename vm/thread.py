@@ -1,0 +1,117 @@
+"""A thread: an object that programs see, and what the scheduler keeps of it while it is alive."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from holdfast.vm import ids
+from holdfast.vm.objects import Error, Obj, read_only, seal
+from holdfast.vm.waits import ENDED, Wait
+
+if TYPE_CHECKING:
+    from holdfast.vm.consoles import Console
+    from holdfast.vm.frames import Known
+    from holdfast.vm.stacks import Stack
+
+
+class Failure:
+    """How a thread failed, kept until somebody has met it: joined the thread, or read its error."""
+
+    __slots__ = ("error", "handled", "name", "output")
+
+    def __init__(self, thread: Thread) -> None:
+        self.name: str = thread.name
+        self.error: Error = thread.error
+        self.output = thread.output
+        self.handled = False
+
+
+def _read_error(thread: Any) -> Any:
+    failure = getattr(thread, "failure", None)
+    if failure is not None:
+        failure.handled = True
+    return thread.error
+
+
+@seal
+class Thread(Obj):
+    """A thread as programs see it.
+
+    What is in ``_slots`` is its record as an object; how it goes on is in records of its own
+    (:mod:`holdfast.vm.living`), and in the other slots while it is alive.
+    """
+
+    __slots__ = (
+        "begin",
+        "error",
+        "failure",
+        "greenlet",
+        "interrupt",
+        "known",
+        "mailbox",
+        "name",
+        "output",
+        "parent",
+        "result",
+        "runs",
+        "senders",
+        "spent",
+        "stack",
+        "state",
+        "stepping",
+        "stored",
+        "suspended",
+        "wait",
+        "waiters",
+        "wake",
+    )
+    _k = ids.THREAD
+    _slots = ("name", "state", "result", "error", "parent", "output")
+    _name = "Thread"
+    f_name, f_result, f_parent, f_output = map(read_only, ("name", "result", "parent", "output"))
+    f_error = property(_read_error)
+    name: Any
+    state: Any
+    result: Any
+    error: Any
+    parent: Any
+    begin: tuple[Any, tuple[Any, ...], dict[str, Any]] | None
+    """What it calls, until it has begun."""
+    stack: Stack | None
+    """Its outer frames that are not on the host's stack."""
+    known: Known | None
+    """The frames on the host's stack that a checkpoint has read."""
+    stored: int
+    """Frames in the store; -1 for a thread of which the store knows nothing."""
+    failure: Failure | None
+    greenlet: Any
+    """Its stack of the host; None for a thread that has not begun, or is a record."""
+    wait: Wait | None
+    """What it waits for, or has waited for and not taken notice of."""
+    wake: int
+    """Number of the timer that may wake it; another timer of the same thread is stale."""
+    runs: int
+    """How often it was given a slice."""
+    spent: float
+    """Seconds of all its slices."""
+    suspended: bool
+    stepping: bool
+    """It is to be suspended at its next safepoint."""
+    mailbox: deque[Any] | None
+    senders: list[Thread] | None
+    """Threads that wait for room in its mailbox."""
+    output: Console | None
+    """Where its output goes, and that of the threads that it starts; None: where the world's output goes."""
+    interrupt: Error | None
+    """What is thrown into it when it runs again."""
+    waiters: dict[Thread, None] | None
+    """Threads that want to know when it ends."""
+
+    @property
+    def f_state(self) -> str:
+        """``ready``, ``running``, ``sleeping``, ``receiving``, ``joining``, ``suspended``, ``done`` or ``failed``."""
+        state: str = self.state
+        if state in ENDED or state == "running" or not getattr(self, "suspended", False):
+            return state
+        return "suspended"
