@@ -131,6 +131,8 @@ class Heap:
         self.memory_used = 0
         """Estimate of the bytes of all objects with ids; too high by what died since the last sweep."""
         self.sweep_above = 0
+        self.evicted = 0
+        """Objects that were made ghosts again."""
         self.collections = Collections()
         self.globals: dict[str, Any] = {}
         self.table: dict[int, weakref.ref[Any]] = {}

@@ -229,7 +229,7 @@ class Living:
         scheduler.revive(thread)
         thread.name = getattr(thread, "name", "?")
         thread.state, thread.error, thread.result = "failed", error, None
-        thread.parent = thread.output = None
+        thread.parent = thread.output = thread.post = None
         thread._t = self.world.heap.token
         self.damaged[thread] = why
         scheduler.note_failure(thread)

@@ -119,6 +119,7 @@ def evict(heap: Heap, obj: Obj) -> bool:
     except AttributeError:
         pass
     heap.memory_used -= size - SHELL_BYTES
+    heap.evicted += 1
     return True
 
 

@@ -203,6 +203,8 @@ class Codes:
     def again(self, frame: Frame) -> Frame:
         """A frame, through the bytes of a record: for torture."""
         heap, key = self.world.heap, b"SF"
+        if heap.open is not None:  # it may be about to write a reference to what gets an id here
+            self.world.outbox.finish(heap.open)
         found, heap.found = heap.found, {}
         try:
             record = heap.codec.record(key, self.values(frame))

@@ -53,6 +53,7 @@ class Thread(Obj):
         "name",
         "output",
         "parent",
+        "post",
         "result",
         "runs",
         "senders",
@@ -67,7 +68,7 @@ class Thread(Obj):
         "wake",
     )
     _k = ids.THREAD
-    _slots = ("name", "state", "result", "error", "parent", "output")
+    _slots = ("name", "state", "result", "error", "parent", "output", "post")
     _name = "Thread"
     f_name, f_result, f_parent, f_output = map(read_only, ("name", "result", "parent", "output"))
     f_error = property(_read_error)
@@ -76,6 +77,8 @@ class Thread(Obj):
     result: Any
     error: Any
     parent: Any
+    post: Any
+    """Of one that failed, the frames in which it did, as programs see them."""
     begin: tuple[Any, tuple[Any, ...], dict[str, Any]] | None
     """What it calls, until it has begun."""
     stack: Stack | None

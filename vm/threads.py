@@ -32,7 +32,7 @@ from holdfast.vm.waits import AGAIN, Buffer, Deadline, Join, Outlet, Redo, Room,
 from holdfast.vm.wakeup import Wakeup
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from types import FrameType, TracebackType
 
     from holdfast.vm.frames import Frame, Known
     from holdfast.vm.messages import Mail
@@ -104,6 +104,8 @@ class Scheduler:
         self.go_on: Callable[..., Any] = lambda *_: None
         """All of :mod:`holdfast.vm.frames` and :mod:`holdfast.vm.stacks`, for the code of this world."""
         self.mail: Mail
+        self.post_mortem: Callable[[TracebackType | None], Any] = lambda traceback: None
+        """What is kept of the frames of a thread that fails."""
         self.atomic_since = 0.0
         self.event = Wakeup()
         """Set from other OS threads and signal handlers when something has happened that the scheduler waits for."""
@@ -128,7 +130,7 @@ class Scheduler:
         thread._i = 0
         thread.name = name
         thread.state = "ready"
-        thread.result = thread.error = None
+        thread.result = thread.error = thread.post = None
         self.revive(thread)
         current = thread.parent = self.current
         thread.output = current.output if current is not None else None
@@ -196,6 +198,7 @@ class Scheduler:
             except Exception as exception:
                 begin = None
                 error = self.convert(exception)
+                thread.post = self.post_mortem(exception.__traceback__)
                 self.end(thread, error=error)
             else:
                 begin = None
@@ -582,9 +585,12 @@ class Scheduler:
 
     def unsuspend(self, thread: Thread, step: bool = False) -> None:
         """Let a suspended thread run again; with ``step`` until its next safepoint."""
-        if thread not in self.living or not thread.suspended:
+        if thread not in self.living:
             return
-        thread.suspended, thread.stepping = False, step
+        thread.stepping = step
+        if not thread.suspended:
+            return
+        thread.suspended = False
         self.touched[thread] = None
         if thread.state == "ready" and not any(thread in level for level in self.started):
             self.ready.append(thread)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -40,6 +41,7 @@ from holdfast.vm.library import NO_LIBRARY, Library, checked
 from holdfast.vm.limits import CALL_DEPTH, reserve_stack
 from holdfast.vm.link import ClassInfo, Linker
 from holdfast.vm.living import Living
+from holdfast.vm.looking import Looking, thread_fields
 from holdfast.vm.messages import Mail, Message, message_methods, thread_methods, threads_class
 from holdfast.vm.methods import methods
 from holdfast.vm.modules import Modules
@@ -94,6 +96,8 @@ class World:
         self.checkpointer = Checkpointer(self.heap, on_failed=lambda error: self.scheduler.event.set())
         self.outbox = Outbox(self.heap, self.checkpointer, self.scheduler.event.set)
         self.outbox.emptied = self.scheduler.emptied
+        self.looking = Looking(self)
+        self.scheduler.post_mortem = self.looking.post_mortem
         self.living = self.outbox.living = Living(self)
         self.scheduler.new_stack = self.living.new_stack
         self.scheduler.through_bytes = self.living.codes.again
@@ -219,6 +223,8 @@ class World:
         ):
             for name, function in methods_.items():
                 setattr(cls, "m_" + name, guest_callable(function, name))
+        for name, read in thread_fields(self).items():
+            setattr(self.thread_class, "f_" + name, property(read))
 
     def _builtin(self, name: str, function: FunctionType) -> None:
         self.globals["b:" + name] = function
@@ -524,6 +530,19 @@ class World:
         stack = current.stack if current is not None else None
         return places(iter(stack if stack is not None else ()))
 
+    def give_id(self, obj: Obj) -> int:
+        """The id of an object, which gets one now if it has none."""
+        if not obj._i:
+            if self.heap.open is not None:  # it may be about to write a reference to the object
+                self.outbox.finish(self.heap.open)
+            self.heap.found, new = {}, self.heap.found
+            try:
+                self.heap.identify(obj)
+            finally:
+                self.heap.found, new = new, self.heap.found
+            self.heap.dirty.update(new)  # type: ignore[arg-type]
+        return obj._i
+
     def find_kid(self, kid: str) -> Any:
         """What a KID stands for, or None."""
         try:
@@ -537,11 +556,14 @@ class World:
 
     def statistics(self) -> dict[str, Any]:
         """Numbers for people and tools."""
+        living = self.scheduler.living
         return {
             "checkpoints": self.checkpointer.statistics.summary(),
             "switches": self.scheduler.switches,
-            "threads": self.scheduler.alive,
+            "threads": len(living),
+            "states": dict(Counter(thread.f_state for thread in living)),
             "loaded": len(self.heap.table),
+            "evicted": self.heap.evicted,
             "dirty": len(self.heap.dirty),
         }
 

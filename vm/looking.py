@@ -1,0 +1,149 @@
+"""Looking into threads: their stacks, locals and what they wait for.
+
+All threads but the one that looks are parked then, so what is seen of another is a consistent snapshot.  Only the
+program's own names show: what the compiler added is left out, and a captured variable shows its value.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from itertools import islice
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+from holdfast.lang.assemble import LINE_BASE
+from holdfast.vm import ids
+from holdfast.vm.code import Proto
+from holdfast.vm.codec import DamagedRecord
+from holdfast.vm.frames import Frame
+from holdfast.vm.objects import UNSET, Box, live
+
+if TYPE_CHECKING:
+    from holdfast.vm.thread import Thread
+    from holdfast.vm.world import World
+
+POST_MAX = 10
+"""Innermost frames that are kept of a thread that failed."""
+SHOWN_MAX = 1_000
+"""Frames of a deep stack that are shown."""
+
+
+class Looking:
+    """What can be seen of the threads of one world."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def frames(self, thread: Thread) -> Iterator[Frame]:
+        """The frames of a living thread, the innermost first.  Raises DamagedRecord."""
+        scheduler = self.world.scheduler
+        if thread is scheduler.current:  # it stands where it asks, which need not be where it could be parked
+            frame: FrameType | None = sys._getframe()
+            while frame is not None:
+                yield from self.guest(frame, frame.f_lineno)
+                frame = frame.f_back
+        elif thread.greenlet is not None and thread.begin is None:
+            _, found = scheduler.capture(thread.greenlet.gr_frame, None)
+            yield from reversed(found)
+        if thread.stack is not None:
+            yield from thread.stack
+
+    def locals(self, frame: Frame) -> dict[str, Any]:
+        """The program's variables in a frame, by name."""
+        function = frame.proto.function
+        found: dict[str, Any] = {}
+        for local, name in function.variables.items():
+            value = frame.values.get(local, UNSET)
+            if isinstance(value, Box):
+                value = live(value).v
+            if value is not UNSET and type(value) is not tuple:
+                found[name] = value
+        return found
+
+    def frame_map(self, frame: Frame) -> Any:
+        """A frame as a Map: ``function``, ``file``, ``line``, ``source`` (of the line) and ``locals``."""
+        place = frame.place() or place_of_entry(frame.proto)
+        file, line, function = place
+        world = self.world
+        return world.new_map(
+            {
+                "function": function,
+                "file": file,
+                "line": line,
+                "source": source_line(frame.proto, line),
+                "locals": world.new_map(dict(self.locals(frame))),
+            }
+        )
+
+    def frames_of(self, thread: Thread) -> Any:
+        """``t.frames``: a List of Maps, the innermost frame first; of a thread that failed, those in which it did."""
+        world = self.world
+        if thread in world.scheduler.living:
+            return world.new_list([self.frame_map(frame) for frame in islice(self.frames(thread), SHOWN_MAX)])
+        post = getattr(live(thread), "post", None)
+        return post if post is not None else world.new_list([])
+
+    def guest(self, frame: FrameType, line: int) -> list[Frame]:
+        """The guest frame in a frame of the host, if it is one."""
+        proto = self.world.table.proto_of(frame.f_code)
+        n = line - LINE_BASE
+        if proto is None or n >= proto.function.size:
+            return []
+        return [Frame(proto, n, None, frame.f_locals)]
+
+    def post_mortem(self, traceback: TracebackType | None) -> Any:
+        """The frames through which an error has come, as :meth:`frames_of` gives them."""
+        found: list[Frame] = []
+        while traceback is not None:
+            found += self.guest(traceback.tb_frame, traceback.tb_lineno)
+            traceback = traceback.tb_next
+        return self.world.new_list([self.frame_map(frame) for frame in reversed(found[-POST_MAX:])])
+
+    def where(self, thread: Thread) -> tuple[str, int, str] | None:
+        """File, line and function at which a living thread stands."""
+        if thread.begin is not None:
+            proto = self.world.table.proto_of(thread.begin[0].__code__)
+            return place_of_entry(proto) if proto is not None else None
+        try:
+            for frame in self.frames(thread):
+                place = frame.place()
+                if place is not None:
+                    return place
+        except DamagedRecord:
+            return None
+        return None
+
+    def children(self, thread: Thread) -> list[Thread]:
+        """The living threads that a thread has started."""
+        return [other for other in self.world.scheduler.living if other.parent is thread]
+
+
+def place_of_entry(proto: Proto) -> tuple[str, int, str]:
+    """Where a function begins."""
+    spans = proto.function.spans.values()
+    source = proto.unit.source
+    line = source.position(min(spans)[0])[0] if spans else 1
+    return source.name, line, proto.function.name
+
+
+def source_line(proto: Proto, line: int) -> str:
+    """A line of a function's source, without its indentation."""
+    lines = proto.unit.source.text.split("\n")
+    return lines[line - 1].strip() if 0 < line <= len(lines) else ""
+
+
+def thread_fields(world: World) -> dict[str, Callable[[Any], Any]]:
+    """The fields of threads that are worked out when they are read."""
+    looking = world.looking
+
+    def alive(thread: Any) -> bool:
+        return thread in world.scheduler.living
+
+    return {
+        "id": lambda thread: ids.kid(world.give_id(thread)),
+        "frames": looking.frames_of,
+        "children": lambda thread: world.new_list(list(looking.children(thread))),
+        "cpu_ms": lambda thread: round(thread.spent * 1000) if alive(thread) else 0,
+        "mailbox": lambda thread: len(thread.mailbox or ()) if alive(thread) else 0,
+    }
