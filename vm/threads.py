@@ -449,7 +449,10 @@ class Scheduler:
     def result_of(self, thread: Thread) -> Any:
         """The result of a thread that has ended, or its error thrown."""
         if thread.state == "failed":
-            raise Thrown(thread.f_error)
+            error = thread.f_error
+            if "killed" in (getattr(error, "_x", None) or ()):  # that one is not for catching, and kills who throws it
+                fail("ThreadError", error.f_message)
+            raise Thrown(error)
         if thread.state != "done":
             fail("ThreadError", f"the thread '{thread.name}' did not come along when its world was copied")
         return thread.result
