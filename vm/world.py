@@ -55,7 +55,6 @@ from holdfast.vm.thread import Thread
 from holdfast.vm.threads import Scheduler
 from holdfast.vm.unwind import Unwinder
 
-
 CALLED_MAX = 1_000
 NO_NAMES: dict[str, Any] = {}
 """No arguments by name; never written."""
