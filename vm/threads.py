@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 from greenlet import greenlet
 
-from holdfast.vm import ids, limits
+from holdfast.vm import limits
+from holdfast.vm.joining import Joining
 from holdfast.vm.limits import CALL_DEPTH
-from holdfast.vm.objects import Error, Thrown, fail, live, make_error
+from holdfast.vm.objects import Error, Thrown, fail, make_error
 from holdfast.vm.thread import Failure, Thread
 from holdfast.vm.ticker import SLICE_S, Ticker
-from holdfast.vm.waits import AGAIN, Buffer, Deadline, Join, Outlet, Redo, Room, Sleep, Wait
+from holdfast.vm.waits import AGAIN, Buffer, Deadline, Outlet, Redo, Room, Sleep, Wait
 from holdfast.vm.wakeup import Wakeup
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Deadlock(Exception):
     """Nothing can run, and something waits."""
 
 
-class Scheduler:
+class Scheduler(Joining):
     """The threads of one world."""
 
     def __init__(
@@ -213,7 +214,8 @@ class Scheduler:
             else:
                 begin = None
                 self.end(thread, result)
-            thread = result = error = None  # type: ignore[assignment]  # which this greenlet would keep alive while it waits for its next one
+            # This greenlet would keep them alive while it waits for its next thread.
+            thread = result = error = None  # type: ignore[assignment]
             if len(self.pool) >= POOL_MAX:
                 return
             self.pool.append(greenlet.getcurrent())
@@ -455,68 +457,7 @@ class Scheduler:
             self.make_ready(thread)
         self.event.set()
 
-    # ------------------------------------------------------------------ waiting for other threads
-
-    def await_end(self, other: Thread, thread: Thread) -> None:
-        """Have a thread made ready when another one ends."""
-        if other.waiters is None:
-            other.waiters = {}
-        other.waiters[thread] = None
-
-    def forget_waiter(self, other: Thread, thread: Thread) -> None:
-        """It is not to be made ready any more."""
-        waiters = getattr(other, "waiters", None)
-        if waiters:
-            waiters.pop(thread, None)
-
-    def join(self, thread: Thread) -> Any:
-        """Wait for a thread's end; its result, or its error."""
-        if thread not in self.living:
-            return self.result_of(thread)
-        if thread is self.current:
-            fail("ThreadError", "a thread cannot join itself")
-        self.may_wait()
-        if thread.wait is not None:
-            self.refuse_circle(thread)
-        return self.wait(Join([thread], False))
-
-    def wait_first(self, threads: Any) -> Thread:
-        """Wait until one of a List of threads has ended; gives that one."""
-        raw = list(threads.v) if getattr(type(live(threads)), "_k", 0) == ids.LIST else None
-        if not raw or not all(isinstance(thread, self.thread_class) for thread in raw):
-            fail("TypeError", "threads.wait needs a List of one thread or more")
-        for thread in raw:
-            if thread not in self.living:
-                return thread  # type: ignore[no-any-return]
-        self.may_wait()
-        if raw == [self.current]:
-            fail("ThreadError", "a thread cannot wait for itself")
-        return self.wait(Join(raw, True))  # type: ignore[no-any-return]
-
-    def result_of(self, thread: Thread) -> Any:
-        """The result of a thread that has ended, or its error thrown."""
-        if thread.state == "failed":
-            error = thread.f_error
-            if "killed" in (getattr(error, "_x", None) or ()):  # that one is not for catching, and kills who throws it
-                fail("ThreadError", error.f_message)
-            raise Thrown(error)
-        if thread.state != "done":
-            fail("ThreadError", f"the thread '{thread.name}' did not come along when its world was copied")
-        return thread.result
-
-    def refuse_circle(self, thread: Thread) -> None:
-        """Throw when a thread waits, over others perhaps, for the current one."""
-        current = self.current
-        assert current is not None
-        names = [current.name, thread.name]
-        link: Thread | None = thread
-        while link is not None and len(names) < THREADS_MAX:
-            wait = getattr(link, "wait", None)
-            link = wait.target() if wait is not None else None
-            if link is not None:
-                names.append(link.f_name)
-            if link is current:
-                fail("ThreadError", f"threads would wait for each other for ever: {' → '.join(names)}")
+    # ------------------------------------------------------------------ slices
 
     def give_way(self) -> None:
         """End the current thread's slice."""

@@ -30,7 +30,7 @@ from holdfast.vm.builtins import builtins
 from holdfast.vm.checkpoint import Checkpointer
 from holdfast.vm.code import CodeTable, Place, UnitCode
 from holdfast.vm.codec import DamagedRecord
-from holdfast.vm.consoles import Console, Consoles
+from holdfast.vm.consoles import Console, Consoles, console_methods
 from holdfast.vm.devices import Dir, add_grant, install_devices, make_caps, named_object
 from holdfast.vm.file_outbox import FileOutbox
 from holdfast.vm.frames import Capturer, go_on, places
@@ -140,8 +140,9 @@ class World:
         """Open the world in a folder, or make it.
 
         ``library`` is what ``import "std/…"`` finds.  ``shape`` "resumable" runs all code in that shape (slower; a
-        test).  Without ``resume`` threads that were alive stay as they are on disk.  Raises StoreError when the world cannot be opened (missing, locked, damaged, of a later version), and
-        DamagedRecord when a record that it needs for that is wrong.
+        test).  Without ``resume`` threads that were alive stay as they are on disk.  Raises StoreError when the world
+        cannot be opened (missing, locked, damaged, of a later version), and DamagedRecord when a record that it needs
+        for that is wrong.
         """
         store = Store(path, durability=durability, create=create)
         try:
@@ -226,6 +227,7 @@ class World:
         for cls, methods_ in (
             (self.thread_class, thread_methods(s, self.mail)),
             (self.message_class, message_methods(self.mail)),
+            (self.consoles.console_class, console_methods(self.consoles)),
         ):
             for name, function in methods_.items():
                 setattr(cls, "m_" + name, guest_callable(function, name))

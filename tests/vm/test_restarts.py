@@ -1,8 +1,8 @@
 """Law: a program does not notice that its world's process is killed, whenever that happens, and started again.
 
 The programs of the conformance suite are run in worlds that lose their process at random moments: without a last
-checkpoint, so that everything behind the one before is lost and done again.  What was printed stays printed, so all that
-was printed by all processes together is what the program prints.
+checkpoint, so that everything behind the one before is lost and done again.  What was printed stays printed, so all
+that was printed by all processes together is what the program prints.
 """
 
 from __future__ import annotations
