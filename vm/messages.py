@@ -160,17 +160,17 @@ class Mail:
 
     # ------------------------------------------------------------------ receiving
 
-    def receive(self, timeout: Any) -> Any:
-        """The next message; nil when the time has run out."""
+    def receive(self, timeout: Any, count: int = 0, take: bool = True) -> Any:
+        """The next message, behind so many that are passed over; nil when the time has run out."""
         scheduler = self.scheduler
         current = scheduler.current
         assert current is not None
-        if current.mailbox:
-            return self.take(0)
+        if current.mailbox and len(current.mailbox) > count:
+            return self.take(count) if take else current.mailbox[count]
         if timeout is not None and (type(timeout) not in (int, float) or not 0 <= timeout < SECONDS_MAX):
             fail("ValueError", f"receive needs a number of seconds from 0 on, not {kind_name(timeout)}")
         scheduler.may_wait()
-        return scheduler.wait(Receive(None if timeout is None else Deadline(timeout)))
+        return scheduler.wait(Receive(None if timeout is None else Deadline(timeout), count, take))
 
     def take(self, place: int) -> Message:
         """Take a message out of the current thread's mailbox, where it stands at a place."""
@@ -212,7 +212,23 @@ def threads_class(
         """Wait until one of the threads has ended; gives that one."""
         return scheduler.wait_first(threads)
 
-    return {"all": all_, "self": self_, "find": find_, "wait": wait_}
+    def peek_(self: Any, place: Any, timeout: Any = None) -> Any:
+        """The message that stands at a place of this thread's mailbox, and stays there.
+
+        Waits until there is one; with a timeout, nil when it has run out.
+        """
+        if type(place) is not int or place < 0:
+            fail("ValueError", f"places in a mailbox are numbered from 0 on, not {kind_name(place)}")
+        return scheduler.mail.receive(timeout, place, take=False)
+
+    def take_(self: Any, place: Any) -> Any:
+        """Take the message out of this thread's mailbox that stands at a place."""
+        box = scheduler.current.mailbox if scheduler.current is not None else None
+        if type(place) is not int or not 0 <= place < len(box or ()):
+            fail("IndexError", f"the mailbox has {len(box or ())} messages")
+        return scheduler.mail.take(place)
+
+    return {"all": all_, "self": self_, "find": find_, "wait": wait_, "peek": peek_, "take": take_}
 
 
 def thread_methods(scheduler: Scheduler, mail: Mail) -> dict[str, Callable[..., Any]]:

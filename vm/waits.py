@@ -182,13 +182,15 @@ class Join(Wait):
 class Receive(Wait):
     """For a message, or until a time."""
 
-    __slots__ = ("count", "deadline")
+    __slots__ = ("count", "deadline", "take")
     state = "receiving"
 
-    def __init__(self, deadline: Deadline | None, count: int = 0) -> None:
+    def __init__(self, deadline: Deadline | None, count: int = 0, take: bool = True) -> None:
         self.deadline = deadline
         self.count = count
-        """So many messages of the mailbox have been looked at, and left there."""
+        """So many messages of the mailbox are passed over."""
+        self.take = take
+        """Is the message taken out of the mailbox?"""
 
     def begin(self, scheduler: Scheduler, thread: Thread) -> None:
         """A timer; who sends makes the thread ready."""
@@ -202,14 +204,14 @@ class Receive(Wait):
         current = scheduler.current
         assert current is not None
         if current.mailbox and len(current.mailbox) > self.count:
-            return scheduler.mail.take(self.count)
+            return scheduler.mail.take(self.count) if self.take else current.mailbox[self.count]
         if self.deadline is not None and monotonic() >= self.deadline.at:
             return None
         return AGAIN
 
     def record(self) -> list[Any]:
-        """The deadline, and how many messages are passed over."""
-        return ["receive", None if self.deadline is None else self.deadline.record(), self.count]
+        """The deadline, how many messages are passed over, and whether the next one is taken."""
+        return ["receive", None if self.deadline is None else self.deadline.record(), self.count, self.take]
 
 
 class Space(Wait):
@@ -323,8 +325,8 @@ def wait_of(parts: Any, thread_class: type, message_class: type) -> Wait:
             return Sleep(Deadline.of(deadline))
         case (("join" | "first"), list(threads)) if threads and all(isinstance(t, thread_class) for t in threads):
             return Join(threads, kind == "first")
-        case "receive", deadline, int(count):
-            return Receive(None if deadline is None else Deadline.of(deadline), count)
+        case "receive", deadline, int(count), bool(take):
+            return Receive(None if deadline is None else Deadline.of(deadline), count, take)
         case (("ask" | "space"), thread, message) if isinstance(message, message_class):
             if isinstance(thread, thread_class):
                 asked: Any = thread
