@@ -157,7 +157,7 @@ def test_a_record_of_a_file_used_again(victim: Victim, tmp_path: Path, kind: str
 
 
 def test_repair_of_such_records(victim: Victim, tmp_path: Path) -> None:
-    """A kind that was changed is found out by the checksum, and nothing is lost; with the rest damaged, what follows."""
+    """A kind that was changed is found out by the checksum, and nothing is lost; of a damaged record, what follows."""
     path = victim.files(".log")[-1]
     places = kinds(path)
     for spoilt in (False, True):
