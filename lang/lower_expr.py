@@ -218,15 +218,26 @@ class ExprLowerer:
             chain.append(current)
             current = current.left
         left = self.expr(current)
+        repeated = self.constant_list(left) if chain[-1].op == "*" else []
         while chain:
             link = chain.pop()
             position = len(self.out)
             right = self.expr(link.right)
+            self.out += repeated
+            repeated = []
             (left,) = self.protect((left,), position)
             if isinstance(right, ir.Const):
                 left = self.fetched(left)
             left = self.emit(self.BINARY[link.op], self.temp(), (left, right), span=link.span)
         return left
+
+    def constant_list(self, value: ir.Operand) -> list[ir.Node]:
+        """Take back the instruction that has made a List of one constant: when that is done nobody can tell, and next
+        to the multiplication the List need not be made at all."""
+        last = self.out[-1] if self.out else None
+        if isinstance(last, ir.Op) and last.op == "list" and last.dst == value and len(last.args) == 1:
+            return [self.out.pop()] if isinstance(last.args[0], ir.Const) else []
+        return []
 
     def logic(self, node: t.Logic) -> ir.Operand:
         """Short circuits."""

@@ -35,6 +35,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
+from holdfast.vm import logs
 from holdfast.vm.batch import Batch
 from holdfast.vm.readahead import BYTES_MAX, ReadAhead
 
@@ -185,6 +186,10 @@ class Store:
                 raise WorldDamaged(f"the files of the world {path} are damaged (CURRENT is missing); restore a backup")
             # rocksdict's own settings say nothing that we do not know: a damaged file of them must not matter.
             (path / "rocksdict-config.json").unlink(missing_ok=True)
+            for log, at in logs.damaged(path):
+                if self.recovery == "refuse" or log.suffix != ".log":
+                    raise _message(str(path), f"a record of {log.name} is of a kind that is never written")
+                logs.spoil(log, at)
         except OSError as error:
             raise _message(str(path), error.strerror or str(error)) from None
 

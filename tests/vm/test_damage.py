@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import random
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast.vm import logs, maintenance
 from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.store import StoreError
 from tests.vm.worlds import POINT, World, canonical
@@ -115,6 +118,62 @@ def test_a_file_is_missing(victim: Victim, tmp_path: Path, kind: str) -> None:
     assert kind in (".log", "OPTIONS")
     assert canonical(world.heap.root) == victim.states[world.heap.commit_number]
     world.close()
+
+
+def kinds(path: Path) -> list[int]:
+    """Where the kinds of the records stand, in a log of less than one block."""
+    data, at, found = path.read_bytes(), 0, []
+    assert len(data) < logs.BLOCK
+    while at + 7 <= len(data):
+        found.append(at + 6)
+        at += 7 + int.from_bytes(data[at + 4 : at + 6], "little")
+    return found
+
+
+OPEN_ALONE = """
+import sys
+from holdfast.vm.store import Store, StoreError
+try:
+    Store(sys.argv[1])
+except StoreError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("record", [0, -1])
+@pytest.mark.parametrize("kind", ["MANIFEST", ".log"])
+def test_a_record_of_a_file_used_again(victim: Victim, tmp_path: Path, kind: str, record: int) -> None:
+    """RocksDB never ends, or drops all that follows, where a bit makes a record a remnant.  In a process of its own:
+    it holds the interpreter's lock."""
+    path = victim.files(kind)[-1]
+    at = kinds(path)[record]
+    for number in sorted(logs.RECYCLED):
+        copy = tmp_path / str(number)
+        shutil.copytree(victim.folder, copy)
+        (copy / path.name).write_bytes(flipped(path, at, path.read_bytes()[at] ^ number))
+        command = [sys.executable, "-c", OPEN_ALONE, str(copy)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        assert f"a record of {path.name} is of a kind that is never written" in done.stdout
+
+
+def test_repair_of_such_records(victim: Victim, tmp_path: Path) -> None:
+    """A kind that was changed is found out by the checksum, and nothing is lost; of a damaged record, what follows."""
+    path = victim.files(".log")[-1]
+    places = kinds(path)
+    for spoilt in (False, True):
+        copy = tmp_path / str(spoilt)
+        shutil.copytree(victim.folder, copy)
+        data = bytearray(path.read_bytes())
+        for at in (places[3], places[-2]):
+            data[at] ^= 4
+        data[places[3] + 1] ^= spoilt
+        (copy / path.name).write_bytes(data)
+        repaired = maintenance.repair(copy)
+        assert bool(repaired.lost) == spoilt
+        world = World(copy)
+        assert canonical(world.heap.root) == victim.states[repaired.kept]
+        assert (repaired.kept == max(victim.states)) != spoilt
+        world.close()
 
 
 @pytest.mark.slow
