@@ -265,7 +265,7 @@ class Ask(Wait):
 
     def begin(self, scheduler: Scheduler, thread: Thread) -> None:
         """Be told when it is answered, or who was asked has ended."""
-        if self.message.answered or not scheduler.lives(self.thread):
+        if self.message.answered != "open" or not scheduler.lives(self.thread):
             scheduler.make_ready(thread)
             return
         self.message.asker = thread
