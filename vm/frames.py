@@ -27,6 +27,7 @@ from holdfast.lang import ir
 from holdfast.lang.assemble import LINE_BASE
 from holdfast.lang.lines import CALLS
 from holdfast.vm.code import place_of
+from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.positions import Position, iterator_at, position
 
 if TYPE_CHECKING:
@@ -247,8 +248,11 @@ def go_on(
 
 
 def places(frames: Iterator[Frame]) -> Iterator[Place]:
-    """Where the frames stand, the innermost first."""
-    for frame in frames:
-        place = frame.place()
-        if place is not None:
-            yield place
+    """Where the frames stand, the innermost first; as far as their records can be read."""
+    try:
+        for frame in frames:
+            place = frame.place()
+            if place is not None:
+                yield place
+    except DamagedRecord:
+        return  # the thread itself is told when it comes to that frame

@@ -29,7 +29,8 @@ from holdfast.vm import ids
 from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.frames import Known
 from holdfast.vm.objects import Error, live, make_error
-from holdfast.vm.stacks import FRAMES, Codes, Stack, frame_name
+from holdfast.vm.side import THREADS
+from holdfast.vm.stacks import Codes, Stack, frame_name
 from holdfast.vm.store import StoreError
 from holdfast.vm.thread import Thread
 from holdfast.vm.waits import wait_of
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from holdfast.vm.heap import Heap
     from holdfast.vm.world import World
 
-HEADERS = b"T"
 VERSION = 1
 SUSPENDED = 1
 RANGE_ABOVE = 64
@@ -52,7 +52,7 @@ _key = struct.Struct(">1sQ").pack
 
 def header_name(oid: int) -> bytes:
     """The name of a thread's record."""
-    return _key(HEADERS, oid)
+    return _key(THREADS, oid)
 
 
 class Taken:
@@ -97,8 +97,6 @@ class Living:
         self.world = world
         self.scheduler = world.scheduler
         self.codes = Codes(world)
-        self.damaged: dict[Thread, str] = {}
-        """Threads that cannot go on, and why."""
         self._last: list[Taken] = []
         """What the last checkpoint has taken."""
         self._parked: deque[tuple[Thread, int]] = deque()
@@ -175,7 +173,7 @@ class Living:
     def restore(self) -> None:
         """Bring back the threads that were alive at the last checkpoint."""
         found = []
-        for key, record in self.world.store.scan(b"S" + HEADERS):
+        for key, record in self.world.store.scan(b"S" + THREADS):
             oid = int.from_bytes(key[2:], "big")
             if len(key) != 10 or ids.class_of(oid) != ids.THREAD:
                 continue
@@ -187,7 +185,7 @@ class Living:
             else:
                 found.append(thread)
         for thread in found:
-            if thread.wait is not None:
+            if thread.wait is not None and thread.interrupt is None:
                 thread.state = thread.wait.state
                 thread.wait.begin(self.scheduler, thread)
             elif not thread.suspended:
@@ -231,7 +229,7 @@ class Living:
         thread.state, thread.error, thread.result = "failed", error, None
         thread.parent = thread.output = thread.post = None
         thread._t = self.world.heap.token
-        self.damaged[thread] = why
+        scheduler.damaged[thread] = why
         scheduler.note_failure(thread)
 
 
@@ -242,6 +240,3 @@ def _begin(thread: Thread, parts: Any) -> tuple[Any, tuple[Any, ...], dict[str, 
             if callable(function):
                 return function, tuple(args), dict(zip(named[::2], named[1::2], strict=True))
     raise DamagedRecord(ids.kid(thread._i), "it is to call what is no function")
-
-
-__all__ = ["FRAMES", "HEADERS", "Living", "Taken", "header_name"]

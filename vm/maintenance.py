@@ -20,11 +20,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from holdfast.vm import ids, memory
-from holdfast.vm.codec import ABSENT, DamagedRecord, Pieces, Reference, bare_codec, check_values, key_name
+from holdfast.vm.codec import (
+    ABSENT,
+    DamagedRecord,
+    Pieces,
+    Reference,
+    bare_codec,
+    check_values,
+    key_name,
+    open_record,
+)
 from holdfast.vm.definitions import Definitions
 from holdfast.vm.file_outbox import drop_all
 from holdfast.vm.heap import COMMIT_KEY, ROOT
-from holdfast.vm.side import commit_parts
+from holdfast.vm.side import CODE, commit_parts
 from holdfast.vm.store import Store, WorldDamaged, WorldMissing, object_key, refuse_existing, refuse_open
 
 if TYPE_CHECKING:
@@ -223,6 +232,11 @@ def _check_records(graph: _Graph, report: Report, progress: Progress) -> Iterato
         definitions = Definitions(graph.view)
     except DamagedRecord as error:  # then what classes there are is not known
         report.add(error.name, error.reason)
+    for key, record in graph.view.scan(b"M" + CODE):
+        try:
+            open_record(key, record)
+        except DamagedRecord as error:
+            report.add(error.name, error.reason)
     for count, oid in enumerate(graph.oids):
         key = object_key(oid)
         record = graph.view.get(key) or b""

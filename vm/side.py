@@ -19,6 +19,12 @@ from holdfast.lang.compile import source_hash
 from holdfast.vm import ids
 from holdfast.vm.codec import Codec, DamagedRecord, key_name, open_record, pairs
 
+THREADS = b"T"
+FRAMES = b"F"
+"""How the names of the side records of threads and their frames begin (:mod:`holdfast.vm.living`,
+:mod:`holdfast.vm.stacks`)."""
+CODE = b"code:"
+"""How those of functions that have frames begin."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _MODES = ("program", "module", "session")
 

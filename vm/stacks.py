@@ -32,13 +32,11 @@ from holdfast.vm.code import Proto
 from holdfast.vm.codec import ABSENT, DamagedRecord, encode_integer, key_name
 from holdfast.vm.frames import Frame
 from holdfast.vm.positions import Position
+from holdfast.vm.side import CODE, FRAMES
 
 if TYPE_CHECKING:
     from holdfast.vm.world import World
 
-FRAMES = b"F"
-"""How the names of frame records begin, behind the ``S`` of side records."""
-CODE = b"code:"
 LOAD = 64
 """Frames that are read at a time."""
 _ABSENT = ["a"]

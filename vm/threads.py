@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from greenlet import greenlet
 
 from holdfast.vm import limits
+from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.joining import Joining
 from holdfast.vm.limits import CALL_DEPTH
 from holdfast.vm.objects import Error, Thrown, fail, make_error
@@ -84,6 +85,8 @@ class Scheduler(Joining):
         """Threads that have not ended, the oldest first."""
         self.touched: dict[Thread, None] = {}
         """Threads whose records differ from what they are, for a checkpoint has begun since they ran last, or never."""
+        self.damaged: dict[Thread, str] = {}
+        """Threads that cannot go on since their records are damaged, and why: these stay as they are."""
         self.failures: dict[weakref.ref[Thread], Failure] = {}
         """Threads that failed, as long as somebody may join them."""
         self.lost: deque[Failure] = deque(maxlen=LOST_MAX)
@@ -238,7 +241,11 @@ class Scheduler(Joining):
         stack = thread.stack
         if error is None and stack is not None and len(stack) > CALL_DEPTH:
             error = limits.too_deep()  # the host's own limit does not know of frames that are data
-        return self.go_on(stack if stack is not None else self.new_stack(), error, result, again)
+        try:
+            return self.go_on(stack if stack is not None else self.new_stack(), error, result, again)
+        except DamagedRecord as damage:  # a frame's: those of objects have become errors of the program
+            self.damaged[thread] = str(damage)
+            fail("ThreadError", f"this thread cannot go on: {damage}")
 
     def throw_interrupt(self, thread: Thread) -> None:
         """Throw what waits to be thrown into the thread."""
@@ -254,8 +261,8 @@ class Scheduler(Joining):
         thread.result, thread.error = result, error
         thread.state = "done" if error is None else "failed"
         self.living.pop(thread, None)
-        if thread.stored < 0:
-            self.touched.pop(thread, None)  # the store has never heard of it
+        if thread.stored < 0 or thread in self.damaged:
+            self.touched.pop(thread, None)  # the store has never heard of it, or keeps what it has
         else:
             self.touched[thread] = None
         thread.greenlet = thread.known = thread.stack = thread.mailbox = thread.wait = None

@@ -46,13 +46,11 @@ from holdfast.vm.codec import (
 )
 from holdfast.vm.file_outbox import RECORDS as WRITES
 from holdfast.vm.heap import COMMIT_KEY
-from holdfast.vm.living import HEADERS
 from holdfast.vm.objects import UNSET
 from holdfast.vm.piecelist import CHUNK, PAGE_CHUNKS
 from holdfast.vm.piecemap import PAGE_KEYS
 from holdfast.vm.pieces import PIECES_ABOVE, find_key_bytes
-from holdfast.vm.side import commit_parts
-from holdfast.vm.stacks import CODE, FRAMES
+from holdfast.vm.side import CODE, FRAMES, THREADS, commit_parts
 from holdfast.vm.store import FORMAT_KEY, Store, StoreError, WorldDamaged, object_key, refuse_existing
 
 if TYPE_CHECKING:
@@ -68,7 +66,7 @@ BATCH_RECORDS = 2_000
 WORD = 1 << 63
 
 
-STAYS = (WRITES, b"S" + HEADERS, b"S" + FRAMES)
+STAYS = (WRITES, b"S" + THREADS, b"S" + FRAMES)
 """Side records that no copy has: changes of host files that are under way, and threads, which live in one world."""
 
 

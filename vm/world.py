@@ -540,7 +540,7 @@ class World:
     def waiting_places(self) -> Iterator[Place]:
         """Where the current thread's frames stand that are not on the host's stack, the innermost first."""
         current = self.scheduler.current
-        stack = current.stack if current is not None else None
+        stack = current.stack if current is not None and current not in self.scheduler.damaged else None
         return places(iter(stack if stack is not None else ()))
 
     def give_id(self, obj: Obj) -> int:

@@ -23,6 +23,8 @@ PROGRAMS = [case for case in CASES if not case.files and not case.diagnostics an
 SHARE = 12
 """One program of so many is run in the quick tests."""
 NAME = "main.hold"
+DEATHS_MAX = 40
+"""From then on a program may run to its end."""
 
 
 class Mortal:
@@ -40,7 +42,7 @@ class Mortal:
         world = World.open(self.path, durability="process")
         world.write = self.written.append
         # So the hub has its turn at every safepoint, and death can come at any of them.
-        world.scheduler.torture = self.chance.choice([1, 1, 2, 7])
+        world.scheduler.torture = self.chance.choice([1, 1, 2, 7]) if self.deaths < DEATHS_MAX else 0
         world.globals["_poll"] = True
         return world
 
@@ -73,7 +75,7 @@ class Mortal:
             if self.chance.random() < 0.5:
                 self.world.outbox.force()  # else the last one may be long ago
             last = thread.f_state in ("done", "failed")
-            if not last or self.chance.random() < 0.5:
+            if self.deaths < DEATHS_MAX and (not last or self.chance.random() < 0.5):
                 self.die()
                 found = self.main()
                 if found is None:  # its end was in the last checkpoint

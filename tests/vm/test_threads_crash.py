@@ -85,7 +85,7 @@ def crash(folder: Path, seed: int, kills: int) -> None:
         if "accounts" not in root:
             return  # every time killed before it began
         assert len(opened.scheduler.living) >= 10
-        assert not opened.living.damaged
+        assert not opened.scheduler.damaged
         out: list[str] = []
         opened.write = out.append
         opened.run_source("sleep(0.3)\nfor t in threads.all() { if t != threads.self() { t.suspend() } }")

@@ -1,0 +1,249 @@
+"""Threads in worlds that are closed and opened again: what each kind of thread finds, and what damage does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast.vm import waits
+from holdfast.vm.codec import seal_record
+from holdfast.vm.maintenance import check
+from holdfast.vm.store import Store
+from holdfast.vm.world import World
+
+
+def start(path: Path, text: str) -> None:
+    """Run a program whose main thread ends, and close the world."""
+    with World.open(path, durability="process") as world:
+        world.run_source(text)
+
+
+def go_on(path: Path, text: str) -> list[str]:
+    """What another program prints in the world, opened again."""
+    out: list[str] = []
+    with World.open(path, durability="process") as world:
+        world.write = out.append
+        world.run_source(text, "look.hold")
+    return "".join(out).splitlines()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "world"
+
+
+def test_deep_recursion(path: Path) -> None:
+    """A stack of 100,000 frames is saved and returned through, and only what is needed of it is read."""
+    start(
+        path,
+        """
+        fn down(n) {
+            if n == 0 { return receive().value }
+            return 1 + down(n - 1)
+        }
+        root.t = spawn down(100_000)
+        while root.t.state != "receiving" { sleep(0) }
+        """,
+    )
+    with World.open(path, durability="process") as world:
+        (thread,) = world.scheduler.living
+        assert thread.stored == 100_001
+        first = [frame.n for frame, _ in zip(world.looking.frames(thread), range(3), strict=False)]
+        assert len(first) == 3
+        assert thread.stack is not None and not thread.stack.frames
+    assert go_on(path, "root.t.send(7)\nprint(root.t.join())") == ["100007"]
+
+
+def test_what_only_a_stack_has(path: Path) -> None:
+    """Objects, closures and captured variables that only a frame refers to, shared as they were."""
+    start(
+        path,
+        """
+        class Point { x }
+        fn work() {
+            let p = Point([1])
+            let same = p
+            var n = 0
+            let add = fn(k) {
+                n += k
+                return p
+            }
+            let m = receive()
+            add(m.value)
+            p.x.push(n)
+            return [p.x, same == p, add(1) == p, n]
+        }
+        root.t = spawn work()
+        sleep(0)
+        """,
+    )
+    assert go_on(path, "root.t.send(5)\nprint(root.t.join())") == ["[[1, 5], true, true, 6]"]
+
+
+def test_errors_in_flight(path: Path) -> None:
+    """A finally that waits throws on what it was throwing; a catch that waits knows its error."""
+    start(
+        path,
+        """
+        fn final() {
+            try { throw KeyError("k") } finally { receive() }
+        }
+        fn caught() {
+            try { throw ValueError("v") } catch e {
+                receive()
+                return e.message
+            }
+        }
+        fn leaving() {
+            for x in [1, 2] {
+                try { return x } finally { receive() }
+            }
+        }
+        root.ts = [spawn final(), spawn caught(), spawn leaving()]
+        sleep(0)
+        """,
+    )
+    look = """
+        for t in root.ts { t.send(1) }
+        try { root.ts[0].join() } catch e { print(e) }
+        print(root.ts[1].join(), root.ts[2].join())
+    """
+    assert go_on(path, look) == ["KeyError: k", "v 1"]
+
+
+def test_sleep_never_grows(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left of a sleep is at most how long it was, whatever became of the clock."""
+    start(path, "fn nap(n) { sleep(n) }\nroot.a = spawn nap(1000)\nroot.b = spawn nap(0.5)\nsleep(0)")
+    now = waits.time()
+    for clock, least, most in ((now + 10_000, 0, 0), (now - 10_000, 1000, 1000), (now + 100, 850, 901)):
+        monkeypatch.setattr(waits, "time", lambda clock=clock: clock)
+        with World.open(path, durability="process") as world:
+            long = next(thread for thread in world.scheduler.living if thread.wait.deadline.seconds == 1000)
+            assert least - 1 <= long.wait.deadline.at - waits.monotonic() <= most
+    monkeypatch.undo()
+    assert go_on(path, "root.b.join()\nprint(root.a.state)") == ["sleeping"]
+
+
+def test_not_begun_suspended_and_killed(path: Path) -> None:
+    """A thread that has not begun begins, one that is suspended stays so, one that is to be killed is killed."""
+    with World.open(path, durability="process") as world:
+        world.run_source(
+            """
+            fn say(a, b = 2) => [a, b]
+            fn forever() { try { while true { sleep(1000) } } finally { root.done = true } }
+            root.ts = [spawn say(1, b: 5), spawn forever(), spawn forever()]
+            root.ts[0].suspend()
+            root.ts[2].suspend()
+            sleep(0)
+            sleep(0)
+            root.ts[1].kill()
+            root.ts[1].suspend()
+            """
+        )
+    look = """
+        print(root.ts.map(fn(t) => t.state))
+        for t in root.ts { t.resume() }
+        print(root.ts[0].join())
+        try { root.ts[1].join() } catch e { print(e.message, root.done) }
+        print(root.ts[2].state)
+    """
+    expected = ['["suspended", "suspended", "suspended"]', "[1, 5]", "the thread was killed true", "sleeping"]
+    assert go_on(path, look) == expected
+
+
+def test_running_code_keeps_its_version(path: Path) -> None:
+    """A frame goes on in the code that it began with; what it calls is the newest version."""
+    text = 'fn step() => "old"\nfn work() {\n let m = receive()\n return "VERSION {step()}"\n}\n'
+    start(path, text.replace("VERSION", "first") + "root.t = spawn work()\nsleep(0)")
+    start(path, text.replace("VERSION", "second").replace('"old"', '"new"'))
+    assert go_on(path, "root.t.send(1)\nprint(root.t.join())") == ["first new"]
+
+
+def test_messages_survive(path: Path) -> None:
+    """Mailboxes, questions that wait, and who asked."""
+    start(
+        path,
+        """
+        fn server() {
+            let m = receive()
+            m.reply([m.value, m.sender == root.asker])
+            return receive().value
+        }
+        fn ask(t) => t.ask("q")
+        root.server = spawn server()
+        sleep(0)
+        root.asker = spawn ask(root.server)
+        sleep(0)
+        root.server.suspend()
+        root.server.send({a: 1})
+        """,
+    )
+    look = "root.server.resume()\nprint(root.asker.join(), root.server.join())"
+    with World.open(path, durability="process") as world:
+        assert [thread.f_state for thread in world.scheduler.living] == ["suspended", "joining"]
+    assert go_on(path, look) == ['["q", true] {"a": 1}']
+
+
+def damage(path: Path, prefix: bytes, change: Any) -> None:
+    """Change the payload of the first record whose key begins so."""
+    store = Store(path, create=False)
+    try:
+        key, record = next(iter(store.scan(prefix)))
+        batch = store.batch()
+        batch.put(key, change(key, record))
+        store.write(batch)
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("prefix", [b"ST", b"SF", b"Mcode:"])
+@pytest.mark.parametrize("how", ["flipped", "nonsense"])
+def test_damage_stops_one_thread(path: Path, prefix: bytes, how: str) -> None:
+    """A damaged record of a thread stops that thread alone, with its reason; its records stay."""
+    start(
+        path,
+        "fn wait() => receive().value\nfn other() => receive().value\n"
+        "root.a = spawn wait()\nsleep(0)\nroot.b = spawn other()\nsleep(0)",
+    )
+    flip = lambda key, record: record[:-1] + bytes([record[-1] ^ 1])  # noqa: E731
+    nonsense = lambda key, record: seal_record(key, b"\x91\x01")  # noqa: E731
+    damage(path, prefix, flip if how == "flipped" else nonsense)
+    look = """
+        try { root.a.send(1) } catch e { }
+        try { print(root.a.join()) } catch e { print(e.kind, "damaged" in e.message) }
+        root.b.send(2)
+        print(root.b.join())
+    """
+    assert go_on(path, look) == ["ThreadError true", "2"]
+    store = Store(path, create=False)
+    try:
+        *_, report = check(store)
+        assert report.problems or how == "nonsense"
+    finally:
+        store.close()
+
+
+def test_a_world_of_waiting_threads(path: Path) -> None:
+    """Threads that wait are records: past a number of them none has a stack, and each goes on when it is told."""
+    count = 2_500
+    with World.open(path, durability="process") as world:
+        world.run_source(
+            f"""
+            fn actor(k) {{
+                let m = receive()
+                return m.value + k
+            }}
+            root.ts = []
+            for i in 0..{count} {{ root.ts.push(spawn actor(i)) }}
+            sleep(0)
+            """
+        )
+        world.checkpoint()
+        while world.living.drop_some():
+            continue
+        assert sum(thread.greenlet is not None for thread in world.scheduler.living) <= 1_000
+        world.run_source("for t in root.ts { if t.id.len() > 0 { t.send(1) } }", "look.hold")
+        total = world.run_source("root.ts.reduce(fn(sum, t) => sum + t.join(), 0)", "sum.hold")
+        assert total == sum(range(1, count + 1))
