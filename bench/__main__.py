@@ -11,11 +11,11 @@ from pathlib import Path
 
 import click
 
-from bench import awfy, report, store, zodb
+from bench import awfy, report, store, threads, zodb
 from bench.report import Row
 from bench.worker import WorkerError
 
-SUITES = ("awfy", "zodb", "store")
+SUITES = ("awfy", "zodb", "store", "threads")
 PROGRAMS = [program.name for program in awfy.PROGRAM_LIST]
 
 
@@ -51,7 +51,7 @@ def main(
     check_twins: bool,
     strict: bool,
 ) -> None:
-    """Measure Holdfast: SUITES are awfy, zodb and store; all without any.
+    """Measure Holdfast: SUITES are awfy, zodb, store and threads; all without any.
 
     Every figure is a ratio taken within one run, or an absolute one where that was asked.
     """
@@ -67,6 +67,7 @@ def main(
         "awfy": lambda: awfy.run(rounds or few or 7, quick, awfy_path, fetch, only, scratch),
         "zodb": lambda: zodb.run(rounds or few or 5, quick, scratch),
         "store": lambda: store.run(quick, scratch),
+        "threads": lambda: threads.run(rounds or few or 5, quick, scratch),
     }
     rows = [row for name in SUITES if name in (suites or SUITES) for row in run_suite(name, runs[name])]
     report.show_rows("Asked and measured" + (" (small sizes: a look only)" if quick else ""), rows)

@@ -147,7 +147,8 @@ def test_not_begun_suspended_and_killed(path: Path) -> None:
         for t in root.ts { t.resume() }
         print(root.ts[0].join())
         try { root.ts[1].join() } catch e { print(e.message, root.done) }
-        print(root.ts[2].state)
+        while root.ts[2].state != "sleeping" { sleep(0) }
+        print("sleeping")
     """
     expected = ['["suspended", "suspended", "suspended"]', "[1, 5]", "the thread was killed true", "sleeping"]
     assert go_on(path, look) == expected
