@@ -80,7 +80,9 @@ class Scheduler(Joining):
         self.pool: list[Any] = []
         self.switches = 0
         self.held = 0
-        """Guest code that must not be preempted runs (see :meth:`unpreempted`)."""
+        """Guest code that must not be preempted runs (see :meth:`unpreempted`), """
+        self.held_since = 0.0
+        """and since when, in processor time."""
         self.living: dict[Thread, None] = {}
         """Threads that have not ended, the oldest first."""
         self.touched: dict[Thread, None] = {}
@@ -348,7 +350,11 @@ class Scheduler(Joining):
         """At a safepoint when ``_poll`` is set."""
         self.globals["_poll"] = self.torture > 0
         thread = self.current
-        if thread is None or self.held:
+        if thread is None:
+            return
+        if self.held:
+            if thread_time() - self.held_since > ATOMIC_S:
+                fail("LimitError", f"a default or migrate ran longer than {ATOMIC_S:g} s: do less in it")
             return
         if self.event.is_set():
             self.on_event()
@@ -480,6 +486,8 @@ class Scheduler(Joining):
     @contextmanager
     def unpreempted(self) -> Iterator[None]:
         """Run a short piece of guest code from host code: no thread is switched, and no checkpoint begins, in it."""
+        if not self.held:
+            self.held_since = thread_time()
         self.held += 1
         try:
             yield

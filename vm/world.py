@@ -45,7 +45,7 @@ from holdfast.vm.looking import Looking, thread_fields
 from holdfast.vm.messages import Mail, Message, message_methods, thread_methods, threads_class
 from holdfast.vm.methods import methods
 from holdfast.vm.modules import Modules
-from holdfast.vm.objects import ERRORS, KINDS, NEW, Obj, Thrown, fail, world_class
+from holdfast.vm.objects import ERRORS, KINDS, NEW, Obj, Thrown, fail, kind_name, live, world_class
 from holdfast.vm.outbox import Outbox
 from holdfast.vm.preludes import Preludes
 from holdfast.vm.show import to_text
@@ -347,10 +347,14 @@ class World:
         return made
 
     def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> dict[str, Any]:
-        """An instance from a record of an older version of its class: by name, defaults for what is new."""
+        """An instance from a record of an older version of its class: what its ``migrate`` says, then by name,
+        defaults for what is new."""
         row = self.class_rows[cls._k]
         old = dict(zip(row["schemas"][schema], fields, strict=True)) | (extra or {})
         info = self.linker.by_number[cls._k]
+        migrate = vars(info.python).get("m_migrate")
+        if type(migrate) is FunctionType:
+            old |= self.migrated(migrate, info.name, old)
         out = {}
         for field in info.fields:
             if field.name in old:
@@ -358,6 +362,17 @@ class World:
             else:
                 out["f_" + field.name] = self.default_value(field)
         return out
+
+    def migrated(self, migrate: FunctionType, name: str, old: dict[str, Any]) -> dict[str, Any]:
+        """What ``migrate`` makes of the fields of an older instance.
+
+        It is guest code with host frames below it: it must not be preempted, and has a limit of time instead.
+        """
+        with self.scheduler.unpreempted():
+            made = live(migrate(None, self.new_map(dict(old))))
+        if getattr(type(made), "_k", 0) != ids.MAP or any(type(key) is not str for key in made.v):
+            fail("TypeError", f"{name}.migrate must give a Map of fields, not {kind_name(made)}")
+        return dict(made.v.items())
 
     def default_value(self, field: ConstructorField) -> Any:
         """The default of a field that an older instance lacks.

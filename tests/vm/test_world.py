@@ -21,7 +21,7 @@ from holdfast.vm.world import World
 def run(path: Path, *programs: tuple[str, str]) -> list[str]:
     """Run programs (text, name) one after another in one opening of a world; what they print, by line."""
     out: list[str] = []
-    with World.open(path, durability="process") as world:
+    with World.open(path, durability="process", resume=False) as world:
         world.write = out.append
         for text, name in programs:
             world.run_source(text, name)
@@ -172,3 +172,38 @@ def test_a_slow_flush_makes_who_prints_wait(tmp_path: Path, monkeypatch: pytest.
         world.checkpoint()
         assert sum(printed) == 2_000 * 100_000
         assert max(printed) <= SIZE_MAX + 100_000
+
+
+def test_migrate(tmp_path: Path) -> None:
+    """An instance of an older version of its class is what ``migrate`` makes of its fields, when it is next read."""
+    old = 'class P { name }\nroot.p = P("Ada Lovelace")\nroot.q = P("x")'
+    new = """
+        class P {
+            first
+            last = "?"
+            born = 1815
+            fn migrate(old) {
+                let parts = old.name.split(" ")
+                if len(parts) < 2 { throw ValueError("no last name in {old.name}") }
+                return {first: parts[0], last: parts[1]}
+            }
+        }
+        print(root.p)
+        try { print(root.q.first) } catch e { print(e.kind, e.message) }
+        try { print(root.q.first) } catch e { print(e.kind) }
+    """
+    run(tmp_path / "w", (old.replace("{ name }", "{\nname\n}"), "p.hold"))
+    shown = 'P(first: "Ada", last: "Lovelace", born: 1815)'
+    assert run(tmp_path / "w", (new, "p.hold")) == [shown, "ValueError no last name in x", "ValueError"]
+    assert run(tmp_path / "w", ("print(root.p)", "look.hold")) == [shown]
+
+
+def test_migrate_has_limits(tmp_path: Path) -> None:
+    """It must give a Map, and come to an end."""
+    old = "class P {\na\n}\nroot.p = P(1)"
+    for body, error in (("5", "TypeError"), ("{while true {}}", "LimitError")):
+        path = tmp_path / error
+        run(path, (old, "p.hold"))
+        arrow = "" if body.startswith("{") else "=>"
+        new = f"class P {{\nb = 2\nfn migrate(old) {arrow} {body}\n}}\ntry {{ print(root.p.b) }} catch e {{ print(e.kind) }}"
+        assert run(path, (new, "p.hold")) == [error]
