@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 INTERVAL_S = 0.05
-COST_RATIO = 10
+ALONE_S = 0.5
+"""Where no object has changed, and only threads have run: what a crash can take then is that much of computing."""
+COST_RATIO = 20
 EARLY_DIRTY = 10_000
 
 
@@ -12,23 +14,24 @@ class Cadence:
 
     Every ``interval`` while something changes, but after one that cost ``c`` seconds not before ``ratio * c``: frames
     are roots, so a program's young objects would be written over and over.  At ``early`` overwritten objects at once,
-    since they go into one batch.
+    since they go into one batch; ``ALONE_S`` after the last one where none is overwritten.
     """
 
     def __init__(self, interval: float = INTERVAL_S, ratio: float = COST_RATIO, early: int = EARLY_DIRTY) -> None:
         self.interval = interval
         self.ratio = ratio
         self.early = early
-        self._not_before = 0.0
+        self._not_before = self._alone_not_before = 0.0
 
     def finished(self, now: float, cost: float) -> None:
         """A checkpoint ended that took so many seconds of work."""
         self._not_before = now + max(self.interval, self.ratio * cost)
+        self._alone_not_before = now + max(ALONE_S, self.ratio * cost)
 
     def due(self, now: float, overwritten: int) -> bool:
         """Whether one should begin, given that something has changed."""
-        return now >= self._not_before or overwritten >= self.early
+        return now >= (self._not_before if overwritten else self._alone_not_before) or overwritten >= self.early
 
-    def wait(self, now: float) -> float:
+    def wait(self, now: float, overwritten: int) -> float:
         """Seconds until one is due."""
-        return max(0.0, self._not_before - now)
+        return max(0.0, (self._not_before if overwritten else self._alone_not_before) - now)

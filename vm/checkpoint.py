@@ -423,6 +423,10 @@ class Checkpointer:
             and self.cadence.due(now, len(self.heap.dirty) + self.heap.piece_changes)
         )
 
+    def wait_s(self, now: float) -> float:
+        """Seconds until one is due that nobody forces."""
+        return self.cadence.wait(now, len(self.heap.dirty) + self.heap.piece_changes)
+
     def force(
         self, side: Mapping[bytes, list[Any] | None] | None = None, meta: Mapping[bytes, bytes | None] | None = None
     ) -> Checkpoint:

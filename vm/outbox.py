@@ -158,7 +158,7 @@ class Outbox:
             if (fresh and not self.written) or self.checkpointer.due(now):
                 self.begin()
                 return 0
-            return 0 if self.evict() else self.checkpointer.cadence.wait(now)
+            return 0 if self.evict() else self.checkpointer.wait_s(now)
         return 0 if self.evict() else None
 
     def step(self, checkpoint: Checkpoint) -> bool:

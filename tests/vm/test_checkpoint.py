@@ -413,11 +413,13 @@ def test_cadence() -> None:
     cadence.finished(100.0, 0.001)
     assert not cadence.due(100.049, 1)
     assert cadence.due(100.051, 1)
+    assert not cadence.due(100.499, 0)
+    assert cadence.due(100.501, 0)
     cadence.finished(200.0, 0.5)
-    assert not cadence.due(204.9, 9_999)
-    assert cadence.wait(204.0) == 1.0
-    assert cadence.due(204.9, 10_000)
-    assert cadence.due(205.0, 1)
+    assert not cadence.due(209.9, 9_999)
+    assert cadence.wait(209.0, 1) == cadence.wait(209.0, 0) == 1.0
+    assert cadence.due(209.9, 10_000)
+    assert cadence.due(210.0, 1)
 
 
 def test_memory_limit(tmp_path: Path) -> None:
