@@ -49,6 +49,26 @@ def open_host(options: Options, console: Console, signals: Signals) -> LocalHost
             pause.wait(RETRY_S)  # a lock of another process tells nobody when it is free
 
 
+def open_here(options: Options, console: Console, signals: Signals) -> LocalHost:
+    """The world, opened in this process.
+
+    Raises StoreError, or Failure when another process has it open.
+    """
+    deadline = monotonic() + DEADLINE_S
+    pause = threading.Event()
+    while True:
+        connection = connect(options.path)
+        if connection is not None:
+            connection.close()
+            raise Failure(f"the world {options.path} is open in another process", exits.WORLD)
+        try:
+            return LocalHost(options, console, signals)
+        except WorldLocked:
+            if monotonic() > deadline:
+                raise
+            pause.wait(RETRY_S)
+
+
 def refuse_options(options: Options) -> None:
     """What the process that opened the world has decided."""
     if options.grants:

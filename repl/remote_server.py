@@ -94,7 +94,7 @@ class Server:
                     await asyncio.sleep(0)
                     continue
                 try:
-                    await asyncio.wait_for(woken.wait(), delay)
+                    await asyncio.wait_for(woken.wait(), self.driver.bounded(delay))
                 except TimeoutError:
                     continue  # it is time for a timer or a checkpoint
         finally:
