@@ -44,9 +44,12 @@ class Direct(Emitter):
         self.truths = truths(function.body)
         inferred = function.size <= INFERRED_MAX
         self.kinds = Inference(function, self.failed, self.truths).operands if inferred else {}
-        self.multiplied = {
-            node.args[0] for node in ir.walk(function.body) if isinstance(node, ir.Op) and node.op == "mul"
-        }
+        self.repeated = frozenset(
+            name
+            for node in ir.walk(function.body)
+            if isinstance(node, ir.Op) and node.op == "mul" and isinstance(name := node.args[0], str)
+            if name.startswith("t") and self.uses.get(name) == (1, 1)
+        )
 
     def block(self, nodes: list[ir.Node]) -> None:
         """Nodes in order."""
@@ -58,9 +61,6 @@ class Direct(Emitter):
             if isinstance(node, ir.Op) and node.dst is not None and self.uses.get(node.dst) == (1, 1):
                 if node.op in CALLS and isinstance(following, ir.Return) and following.value == node.dst:
                     self.returned = node.dst
-                elif node.op == "list" and len(node.args) == 1 and isinstance(node.args[0], ir.Const):
-                    if node.dst in self.multiplied:
-                        self.repeated[node.dst] = ""
             asked = self.returned
             self.node(node)
             skip = asked is not None and self.returned is None

@@ -33,7 +33,7 @@ class Emitter(EffectEmitter):
         self.here = op.n
         if name in COMPARE:
             self.compare(op)
-        elif name == "mul" and self.repeated.get(str(op.args[0])):
+        elif name == "mul" and self.repeats(op):
             self.repeat(op)
         elif name in ARITHMETIC:
             self.arithmetic(op)

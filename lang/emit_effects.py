@@ -6,7 +6,7 @@ from holdfast.lang import ir
 from holdfast.lang.emit_lines import ATOM
 from holdfast.lang.emit_values import ValueEmitter
 from holdfast.lang.infer import ANY
-from holdfast.lang.lines import literal
+from holdfast.lang.lines import Pending, literal
 
 REPEAT_INLINE_MAX = 1 << 16
 """Items that a List literal is repeated to without a test of its own."""
@@ -65,13 +65,6 @@ class EffectEmitter(ValueEmitter):
         self.barrier(texts[0], first)
         self.line(f"{texts[0]}.v = {texts[1]}", first)
 
-    def made(self, dst: str, cls: str, n: int) -> None:
-        """Header of a new object: the current token, no id."""
-        self.assign(dst, f"{cls}()", n)
-        self.line(f"{dst}._t = _T", n)
-        self.line(f"{dst}._i = 0", n)
-        self.current.add(dst)
-
     def fresh_name(self, op: ir.Op) -> str:
         """Where a new object is built: never the destination while that is still an operand."""
         return "_n" if op.dst is None or op.dst in op.args else op.dst
@@ -80,10 +73,12 @@ class EffectEmitter(ValueEmitter):
         """A new List."""
         texts, first = self.take(op.args, op.n)
         self.flush()
-        if op.dst in self.repeated:
-            self.repeated[str(op.dst)] = f"[{', '.join(texts)}]"
+        raw = f"[{', '.join(texts)}]"
+        if op.dst in self.repeated and len(op.args) == 1 and isinstance(op.args[0], ir.Const):
+            # Pending, so that it is in the group of the multiplication, or is assigned before whatever comes between.
+            self.pending.append(Pending(op.dst, raw, "list", first, items=True))
             return
-        self.container(op, "_List", f"[{', '.join(texts)}]", first)
+        self.container(op, "_List", raw, first)
 
     def container(self, op: ir.Op, cls: str, raw: str, first: int) -> None:
         """A new collection around a raw container, which is built before the destination is touched."""
@@ -210,15 +205,23 @@ class EffectEmitter(ValueEmitter):
         """The end of that."""
         self.statement(op, "_behalf_end")
 
+    def repeats(self, op: ir.Op) -> bool:
+        """Is it the multiplication of a List literal that has not been made?"""
+        return any(p.items and p.temp == op.args[0] for p in self.pending)
+
     def repeat(self, op: ir.Op) -> None:
         """``[nil] * n``: the literal is not made as a List of its own; the size is tested."""
-        raw = self.repeated.pop(str(op.args[0]))
-        texts, first = self.take(op.args[1:], op.n)
+        texts, first = self.take(op.args, op.n, untested=True)
         self.flush()
-        count = op.args[1]
-        small = isinstance(count, ir.Const) and type(count.value) is int and count.value < REPEAT_INLINE_MAX
-        if small:
-            self.container(op, "_List", f"{raw} * {texts[0]}", first)
+        raw, count = texts
+        if raw == op.args[0]:  # it had to be made after all
+            self.value(op, f"o_mul({raw}, {count})", first)
             return
-        self.line(f"_r = {texts[0]}", first)
+        known = op.args[1]
+        if isinstance(known, ir.Const) and type(known.value) is int and known.value < REPEAT_INLINE_MAX:
+            self.container(op, "_List", f"{raw} * {count}", first)
+            return
+        self.line(f"_r = {count}", first)
+        if self.products:
+            self.test_size("_r", self.bound, first)
         self.container(op, "_List", f"{raw} * _r if _r < {REPEAT_INLINE_MAX} else _repeat({raw}, _r)", first)

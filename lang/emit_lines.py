@@ -54,8 +54,8 @@ class LineEmitter:
         """Untested multiplications in what was taken last, """
         self.bound = ""
         """and what their test would compare with."""
-        self.repeated: dict[str, str] = {}
-        """A List literal that is only repeated, by the next instruction: the raw items."""
+        self.repeated: frozenset[str] = frozenset()
+        """Temporaries that are only multiplied: a List literal in one need not be a List of its own."""
 
     # ------------------------------------------------------------------ lines and pending values
 
@@ -67,6 +67,10 @@ class LineEmitter:
         """Assign what is pending to its temporaries, save the last ``keep``."""
         count = len(self.pending) - keep
         for value in self.pending[:count]:
+            if value.items:
+                self.made(value.temp, "_List", value.first)
+                self.line(f"{value.temp}.v = {value.text}", value.first)
+                continue
             self.line(f"{value.temp} = {value.text}", value.first)
             if value.products:
                 self.test_size(value.temp, value.bound, value.first)
@@ -135,6 +139,13 @@ class LineEmitter:
         """dst = text."""
         self.current.discard(dst)
         self.line(f"{dst} = {text}", n)
+
+    def made(self, dst: str, cls: str, n: int) -> None:
+        """Header of a new object: the current token, no id."""
+        self.assign(dst, f"{cls}()", n)
+        self.line(f"{dst}._t = _T", n)
+        self.line(f"{dst}._i = 0", n)
+        self.current.add(dst)
 
     def kind(self, n: int, position: int) -> str:
         """The inferred type of an operand."""

@@ -39,6 +39,8 @@ class Pending:
     """Multiplications in it whose size nobody has tested yet."""
     bound: str = ""
     """What the test compares with."""
+    items: bool = False
+    """The text is that of a List's raw items, and becomes a List when it is assigned."""
 
 
 @dataclass(slots=True, frozen=True)

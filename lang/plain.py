@@ -1,8 +1,8 @@
 """The plain form of IR: nested lists of nil, Bools, numbers, Texts and Bytes, as a world keeps it.
 
 A frame on disk means its function's instructions by number, so that function is kept as it was compiled, whatever later
-compilers make of its source.  ``IR_VERSION`` (:mod:`holdfast.lang.ir`) is kept beside it: :func:`from_plain` reads every
-version that there ever was.
+compilers make of its source.  ``IR_VERSION`` (:mod:`holdfast.lang.ir`) is kept beside it: :func:`from_plain` reads
+every version that there ever was.
 
 A node is ``[kind, n, …]`` with the node's fields in order; an operand is a Text (a local) or ``[value]`` (a constant);
 tuples are lists.  What comes from a disk is only put in shape here: whether it may become code is decided by

@@ -6,16 +6,14 @@ If another process has the world open, the work is done over there, between time
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from holdfast.repl import exits
 from holdfast.repl.exits import Failure
 from holdfast.repl.remote_door import connect
-from holdfast.repl.remote_open import DEADLINE_S, RETRY_S
+from holdfast.repl.remote_open import Patience
 from holdfast.vm.store import WorldLocked
 
 if TYPE_CHECKING:
@@ -118,18 +116,18 @@ def care_for(path: str, signals: Signals, work: Callable[[Care], T]) -> T:
 
     Raises StoreError or Failure.
     """
-    deadline = monotonic() + DEADLINE_S
-    pause = threading.Event()
+    patience = Patience()
     while True:
         connection = connect(path)
         if connection is not None:
             from holdfast.repl.remote_care import RemoteCare
             from holdfast.repl.remote_line import Line
 
+            patience.met(connection)
             try:
                 line = Line(connection)
             except Failure as failure:
-                if failure.code != exits.WORLD or monotonic() > deadline:
+                if failure.code != exits.WORLD or patience.over:
                     raise
                 continue  # it was just about to end
             try:
@@ -139,9 +137,9 @@ def care_for(path: str, signals: Signals, work: Callable[[Care], T]) -> T:
         try:
             return work(LocalCare(path, signals))
         except WorldLocked:  # it is raised before anything was done
-            if monotonic() > deadline:
+            if patience.over:
                 raise
-            pause.wait(RETRY_S)  # a lock of another process tells nobody when it is free
+            patience.pause()
 
 
 class LocalCare:

@@ -37,8 +37,18 @@ def own_socket(path: str | os.PathLike[str]) -> tuple[int, str]:
 
 def peer_uid(connection: socket.socket) -> int:
     """The user of the process at the other end."""
+    return _peer(connection)[1]
+
+
+def peer_pid(connection: socket.socket) -> int:
+    """The number of the process at the other end; 0 if it cannot be seen from here."""
+    return _peer(connection)[0]
+
+
+def _peer(connection: socket.socket) -> tuple[int, int]:
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    return int(_CREDENTIALS.unpack(raw)[1])
+    pid, uid, _ = _CREDENTIALS.unpack(raw)
+    return pid, uid
 
 
 def bind(path: str) -> socket.socket:

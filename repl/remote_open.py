@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -10,16 +11,46 @@ from holdfast.repl import exits
 from holdfast.repl.console import Console, say
 from holdfast.repl.exits import Failure
 from holdfast.repl.local import LocalHost, Options
-from holdfast.repl.remote_door import connect
+from holdfast.repl.remote_door import connect, peer_pid
 from holdfast.repl.signals import Signals
 from holdfast.vm.store import WorldLocked
 
 if TYPE_CHECKING:
     from holdfast.repl.remote_host import RemoteHost
 
-DEADLINE_S = 10.0
-"""So long a world may be locked and not answer: its process opens or closes it, or is one that lets nobody in."""
+DEADLINE_S = 30.0
+"""So long one process may have a world and not answer: it opens or closes it, which takes its time on a busy machine,
+or is one that lets nobody in."""
 RETRY_S = 0.02
+
+
+class Patience:
+    """Waits for a world that another process has.
+
+    The deadline is one for each process that is met: where many begin at once they take turns, and the last one's turn
+    comes.
+    """
+
+    def __init__(self) -> None:
+        self._pause = threading.Event()
+        self._holder = 0
+        self._deadline = monotonic() + DEADLINE_S
+
+    def met(self, connection: socket.socket) -> None:
+        """Somebody has answered."""
+        holder = peer_pid(connection)
+        if holder != self._holder:
+            self._holder = holder
+            self._deadline = monotonic() + DEADLINE_S
+
+    @property
+    def over(self) -> bool:
+        """Has it been too long?"""
+        return monotonic() > self._deadline
+
+    def pause(self) -> None:
+        """Before the next attempt: a lock of another process tells nobody when it is free."""
+        self._pause.wait(RETRY_S)
 
 
 def open_host(options: Options, console: Console, signals: Signals) -> LocalHost | RemoteHost:
@@ -27,8 +58,7 @@ def open_host(options: Options, console: Console, signals: Signals) -> LocalHost
 
     Raises StoreError or Failure.
     """
-    deadline = monotonic() + DEADLINE_S
-    pause = threading.Event()
+    patience = Patience()
     while True:
         connection = connect(options.path)  # first: the files of an open world are not to be touched
         if connection is not None:
@@ -36,17 +66,18 @@ def open_host(options: Options, console: Console, signals: Signals) -> LocalHost
             from holdfast.repl.remote_line import Line
 
             refuse_options(options)
+            patience.met(connection)
             try:
                 return RemoteHost(Line(connection), options.path, console, signals)
             except Failure as failure:
-                if failure.code != exits.WORLD or monotonic() > deadline:
+                if failure.code != exits.WORLD or patience.over:
                     raise  # else it was just about to end
         try:
             return LocalHost(options, console, signals)
         except WorldLocked:
-            if monotonic() > deadline:
+            if patience.over:
                 raise
-            pause.wait(RETRY_S)  # a lock of another process tells nobody when it is free
+            patience.pause()
 
 
 def open_here(options: Options, console: Console, signals: Signals) -> LocalHost:

@@ -35,6 +35,7 @@ from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from holdfast.vm import ids, memory
+from holdfast.vm.cadence import Cadence
 from holdfast.vm.codec import Pieces, seal_record
 from holdfast.vm.heap import COMMIT_KEY
 from holdfast.vm.objects import Obj
@@ -56,9 +57,6 @@ AHEAD_MAX = 2_000
 """New objects in one batch written ahead: RocksDB holds the interpreter's lock for about 0.5 µs for each."""
 LARGE = 1_000
 """Elements of a raw container from which on its new elements get their ids in slices, before it is encoded."""
-INTERVAL_S = 0.05
-COST_RATIO = 10
-EARLY_DIRTY = 10_000
 TOGETHER_MAX = 500
 """Up to so many new records go in the last batch: one write for a small checkpoint."""
 HOLDERS = 4
@@ -75,33 +73,6 @@ class ThreadRecords(Protocol):
 
     def gone(self) -> tuple[bytes, bytes] | None:
         """From which name up to which other one all side records go."""
-
-
-class Cadence:
-    """When the next checkpoint that nobody forces is due.
-
-    Every ``interval`` while something changes, but after one that cost ``c`` seconds not before ``ratio * c``: frames
-    are roots, so a program's young objects would be written over and over.  At ``early`` overwritten objects at once,
-    since they go into one batch.
-    """
-
-    def __init__(self, interval: float = INTERVAL_S, ratio: float = COST_RATIO, early: int = EARLY_DIRTY) -> None:
-        self.interval = interval
-        self.ratio = ratio
-        self.early = early
-        self._not_before = 0.0
-
-    def finished(self, now: float, cost: float) -> None:
-        """A checkpoint ended that took so many seconds of work."""
-        self._not_before = now + max(self.interval, self.ratio * cost)
-
-    def due(self, now: float, overwritten: int) -> bool:
-        """Whether one should begin, given that something has changed."""
-        return now >= self._not_before or overwritten >= self.early
-
-    def wait(self, now: float) -> float:
-        """Seconds until one is due."""
-        return max(0.0, self._not_before - now)
 
 
 class Checkpoint:
@@ -432,8 +403,8 @@ class Checkpointer:
         """Begin a checkpoint of the world as it is now.
 
         ``side`` are the machine's own records by name, each a list of values of Hold (None deletes one); ``meta``
-        the same with bytes; ``threads`` what was taken of those that ran.  ``on_durable`` is called in the thread that flushes.  No other checkpoint may be being
-        written, and no ``atomic`` be open.
+        the same with bytes; ``threads`` what was taken of those that ran.  ``on_durable`` is called in the thread that
+        flushes.  No other checkpoint may be being written, and no ``atomic`` be open.
         """
         if self.failed is not None:
             raise self.failed

@@ -2,8 +2,8 @@
 
 A console is an object that a thread and those that it starts share.  Its lines are ordinary objects of the world, so
 they are in the same checkpoint as the thread's place behind the ``print``: after a crash a thread that prints a line
-again gives it the number that it had, and nobody has seen the one before.  ``LINES_MAX`` lines are kept; older ones go, and
-the numbers stay.
+again gives it the number that it had, and nobody has seen the one before.  ``LINES_MAX`` lines are kept; older ones go,
+and the numbers stay.
 
 A terminal is the console's :attr:`~Console.outlet`, or watches it.  Either gets a line when that is durable.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from holdfast.vm import ids
-from holdfast.vm.objects import NEW, Obj, live, seal
+from holdfast.vm.objects import NEW, Obj, fail, kind_name, live, seal
 
 if TYPE_CHECKING:
     from holdfast.vm.heap import Heap
@@ -24,6 +24,8 @@ LINES_MAX = 10_000
 """Lines that a console keeps at least, """
 LENGTH_MAX = 1 << 20
 """unless they are longer than this together."""
+LINE_MAX = 4_096
+"""Characters of a line that are kept."""
 SEGMENT_LINES = 250
 SEGMENT_LENGTH = 1 << 14
 """Lines, and their length, that are written to disk together."""
@@ -77,12 +79,13 @@ class Consoles:
         made = self.console_class()
         made._t, made._i = self.heap.token, NEW
         made.length = 0
-        made.segments = self._list([self._list([0, 0])])
+        made.segments = self.new_list([self.new_list([0, 0])])
         self.revive(made)
         made.outlet = outlet
         return made
 
-    def _list(self, raw: list[Any]) -> Any:
+    def new_list(self, raw: list[Any]) -> Any:
+        """A List around the raw list."""
         made = self.heap.collections.List()
         made._t, made._i, made.v = self.heap.token, NEW, raw
         return made
@@ -111,6 +114,8 @@ class Consoles:
                 last = self._grow(console, segments, last)
             if last._t is not heap.token:
                 heap.barrier(last)
+            if len(line) > LINE_MAX:
+                line = line[: LINE_MAX - 1] + "…"
             last.v.append(line)
             last.v[1] += len(line)
 
@@ -121,7 +126,7 @@ class Consoles:
             self.heap.barrier(segments)
         if console._t is not token:
             self.heap.barrier(console)
-        made = self._list([last.v[0] + len(last.v) - HEAD, 0])
+        made = self.new_list([last.v[0] + len(last.v) - HEAD, 0])
         segments.v.append(made)
         console.length += last.v[1]
         while len(segments.v) > 2 and (
@@ -143,3 +148,19 @@ class Consoles:
             if start + len(segment) - HEAD > first:
                 found += segment[HEAD + max(0, first - start) : HEAD + max(0, end - start)]
         return first, found
+
+
+def console_methods(consoles: Consoles) -> dict[str, Callable[..., Any]]:
+    """The methods of consoles in one world."""
+
+    def lines(self: Any, first: Any = 0) -> Any:
+        """The lines from a number on that are kept, as a List."""
+        if type(first) is not int or first < 0:
+            fail("ValueError", f"lines are numbered from 0 on, not {kind_name(first)}")
+        return consoles.new_list(consoles.lines(self, first, durable=False)[1])
+
+    def count(self: Any) -> Any:
+        """How many lines there have been, and so the number of the next one."""
+        return consoles.end(self)
+
+    return {"lines": lines, "count": count}

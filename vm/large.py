@@ -17,7 +17,7 @@ from holdfast.vm.store import object_key
 if TYPE_CHECKING:
     from holdfast.vm.heap import Heap
 
-KEPT = 64 << 20
+KEPT = 8 << 20
 """Length of all the large values that are known again when they are met."""
 
 

@@ -69,6 +69,9 @@ SHOW_CHARACTERS = 1_000_000
 DIGITS = 400
 """Decimal digits that ``round`` and ``fixed`` take."""
 
+BRIEF_BITS = 200
+"""Bits of an Int that is written out in an error message."""
+
 LENGTH_MAX = (1 << 62) - 1
 """Beyond every length; CPython takes counts and indices up to twice this."""
 
@@ -81,13 +84,15 @@ def reserve_stack() -> None:
 
 
 def count(number: int) -> str:
-    """A number as Hold writes it: ``1_000_000``."""
-    return f"{number:_}"
+    """A number as Hold writes it: ``1_000_000``.  Of one that is too long to read (CPython refuses to write more than
+    4,300 digits) only its size."""
+    bits = number.bit_length()
+    return f"{number:_}" if bits <= BRIEF_BITS else f"at least 2 ** {bits - 1:_}"
 
 
 def brief_int(number: int) -> str:
     """An Int for an error message, however large."""
-    return str(number) if number.bit_length() <= 200 else f"an Int of {count(number.bit_length())} bits"
+    return str(number) if number.bit_length() <= BRIEF_BITS else f"an Int of {count(number.bit_length())} bits"
 
 
 def too_deep() -> Error:

@@ -9,8 +9,8 @@ thread that is suspended.  ``wait`` is nil or what it waits for (:mod:`holdfast.
 thread that has not begun ``[function, [argument, …], [name, value, …]]``; ``error`` nil or what is thrown into it when
 it runs again; ``mailbox`` the messages that it has not taken.  A thread that has ended has none of these records.
 
-**A consistent step.**  All threads are parked when a checkpoint begins.  What is read of them then is references: of the
-objects that these lead to, the checkpoint writes the state of the same moment, as it does for all others.  So no
+**A consistent step.**  All threads are parked when a checkpoint begins.  What is read of them then is references: of
+the objects that these lead to, the checkpoint writes the state of the same moment, as it does for all others.  So no
 thread's record ever disagrees with the objects that it works on, and none goes on twice or not at all.
 
 **A record that is damaged** stops its own thread only: that is ``failed``, with an error that says so, and its records

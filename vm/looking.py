@@ -50,10 +50,12 @@ class Looking:
             yield from thread.stack
 
     def locals(self, frame: Frame) -> dict[str, Any]:
-        """The program's variables in a frame, by name."""
+        """The program's variables in a frame, by name: parameters first."""
         function = frame.proto.function
         found: dict[str, Any] = {}
-        for local, name in function.variables.items():
+        parameters = [p.py for p in function.parameters if p.py in function.variables]
+        for local in dict.fromkeys([*parameters, *function.variables]):
+            name = function.variables[local]
             value = frame.values.get(local, UNSET)
             if isinstance(value, Box):
                 value = live(value).v

@@ -18,17 +18,18 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import monotonic, perf_counter, thread_time
+from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Any
 
 from greenlet import greenlet
 
-from holdfast.vm import ids, limits
+from holdfast.vm import limits
+from holdfast.vm.joining import Joining
 from holdfast.vm.limits import CALL_DEPTH
-from holdfast.vm.objects import Error, Thrown, fail, live, make_error
+from holdfast.vm.objects import Error, Thrown, fail, make_error
 from holdfast.vm.thread import Failure, Thread
 from holdfast.vm.ticker import SLICE_S, Ticker
-from holdfast.vm.waits import AGAIN, Buffer, Deadline, Join, Outlet, Redo, Room, Sleep, Wait
+from holdfast.vm.waits import AGAIN, Buffer, Deadline, Outlet, Redo, Room, Sleep, Wait
 from holdfast.vm.wakeup import Wakeup
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ ATOMIC_S = 5.0
 """How long an ``atomic`` may compute while it holds the world: on a busy machine its time is not the clock's."""
 THREADS_MAX = 1_000_000
 """Threads that may be alive."""
-SLICES_PER_TURN = 64
+BURSTS_PER_TURN = 64
+BURST_S = 0.002
+"""How long threads that wait soon after each other may take turns before the world's own work has one."""
 POOL_MAX = 64
 LOST_MAX = 1_000
 """More failures than this, between two turns of who tells of them, push out the oldest."""
@@ -52,7 +55,7 @@ class Deadlock(Exception):
     """Nothing can run, and something waits."""
 
 
-class Scheduler:
+class Scheduler(Joining):
     """The threads of one world."""
 
     def __init__(
@@ -103,6 +106,8 @@ class Scheduler:
         self.through_bytes: Callable[[Frame], Frame] = lambda frame: frame
         self.go_on: Callable[..., Any] = lambda *_: None
         """All of :mod:`holdfast.vm.frames` and :mod:`holdfast.vm.stacks`, for the code of this world."""
+        self.since = self.burst_end = 0.0
+        """When the current slice began, and when the hub must have its turn."""
         self.mail: Mail
         self.post_mortem: Callable[[TracebackType | None], Any] = lambda traceback: None
         """What is kept of the frames of a thread that fails."""
@@ -130,8 +135,14 @@ class Scheduler:
         thread._i = 0
         thread.name = name
         thread.state = "ready"
+        # As revive does it: a call less for each thread.
+        thread.begin = thread.stack = thread.known = thread.failure = thread.greenlet = thread.wait = None
+        thread.mailbox = thread.senders = thread.interrupt = thread.waiters = None
         thread.result = thread.error = thread.post = None
-        self.revive(thread)
+        thread.stored = -1
+        thread.wake = thread.runs = 0
+        thread.spent = 0.0
+        thread.suspended = thread.stepping = False
         current = thread.parent = self.current
         thread.output = current.output if current is not None else None
         return thread
@@ -150,7 +161,7 @@ class Scheduler:
         if len(self.living) >= THREADS_MAX:
             fail("LimitError", f"{THREADS_MAX:_} threads are alive, and no more can be: let some of them end first")
         thread = self.new(name)
-        thread.begin = (function, args, named)
+        thread.begin = function, args, named
         self.living[thread] = None
         self.touched[thread] = None
         if self.started:
@@ -203,7 +214,8 @@ class Scheduler:
             else:
                 begin = None
                 self.end(thread, result)
-            thread = result = error = None  # type: ignore[assignment]  # which this greenlet would keep alive while it waits for its next one
+            # This greenlet would keep them alive while it waits for its next thread.
+            thread = result = error = None  # type: ignore[assignment]
             if len(self.pool) >= POOL_MAX:
                 return
             self.pool.append(greenlet.getcurrent())
@@ -247,12 +259,16 @@ class Scheduler:
         else:
             self.touched[thread] = None
         thread.greenlet = thread.known = thread.stack = thread.mailbox = thread.wait = None
-        waiters, senders = thread.waiters, thread.senders
         if error is not None and not told:
             self.note_failure(thread)
-        if waiters or senders:
-            thread.waiters = thread.senders = None
-            for waiter in [*(waiters or ()), *(senders or ())]:
+        waiters, senders = thread.waiters, thread.senders
+        if waiters is not None:
+            thread.waiters = None
+            for waiter in waiters:
+                self.make_ready(waiter)
+        if senders is not None:
+            thread.senders = None
+            for waiter in senders:
                 self.make_ready(waiter)
 
     def note_failure(self, thread: Thread) -> None:
@@ -282,8 +298,41 @@ class Scheduler:
         if not thread.suspended:
             self.ready.append(thread)
 
+    def enter(self, thread: Thread) -> Any:
+        """Make a ready thread the current one; its greenlet, to switch to."""
+        thread.state = "running"
+        thread.runs += 1
+        self.touched[thread] = None
+        self.current = thread
+        self.switches += 1
+        if thread.stepping:
+            self.globals["_poll"] = True
+        parked = thread.greenlet
+        if parked is None:
+            parked = thread.greenlet = self.pool.pop() if self.pool else greenlet(self.work, self.hub)
+        return parked
+
     def switch_out(self) -> None:
-        """Back to the hub, from whichever greenlet runs."""
+        """From the greenlet of the current thread to that of the next one; or to the hub, when none is ready, or
+        something else is to be done first."""
+        now = monotonic()
+        current = self.current
+        current.spent += now - self.since  # type: ignore[union-attr]  # a thread runs
+        self.since = now
+        if (
+            self.ready
+            and now < self.burst_end
+            and not self.event.flag
+            and self.victim is None
+            and not (self.timers and self.timers[0][0] <= now)
+        ):
+            following = self.ready.popleft()
+            parked = self.enter(following)
+            if following is not current or current.greenlet is not greenlet.getcurrent():
+                del current, following
+                parked.switch()
+            return
+        del current
         self.hub.switch()
 
     # ------------------------------------------------------------------ called by threads
@@ -362,8 +411,7 @@ class Scheduler:
         A host function that calls this does nothing behind it but return what it gives: the thread may come back in
         another process.
         """
-        thread = self.current
-        assert thread is not None
+        thread: Any = self.current
         while True:
             thread.wait = wait
             thread.state = wait.state
@@ -409,67 +457,7 @@ class Scheduler:
             self.make_ready(thread)
         self.event.set()
 
-    # ------------------------------------------------------------------ waiting for other threads
-
-    def await_end(self, other: Thread, thread: Thread) -> None:
-        """Have a thread made ready when another one ends."""
-        if other.waiters is None:
-            other.waiters = {}
-        other.waiters[thread] = None
-
-    def forget_waiter(self, other: Thread, thread: Thread) -> None:
-        """It is not to be made ready any more."""
-        waiters = getattr(other, "waiters", None)
-        if waiters:
-            waiters.pop(thread, None)
-
-    def join(self, thread: Thread) -> Any:
-        """Wait for a thread's end; its result, or its error."""
-        if thread is self.current:
-            fail("ThreadError", "a thread cannot join itself")
-        if thread in self.living:
-            self.may_wait()
-            self.refuse_circle(thread)
-            return self.wait(Join([thread], False))
-        return self.result_of(thread)
-
-    def wait_first(self, threads: Any) -> Thread:
-        """Wait until one of a List of threads has ended; gives that one."""
-        raw = list(threads.v) if getattr(type(live(threads)), "_k", 0) == ids.LIST else None
-        if not raw or not all(isinstance(thread, self.thread_class) for thread in raw):
-            fail("TypeError", "threads.wait needs a List of one thread or more")
-        for thread in raw:
-            if thread not in self.living:
-                return thread  # type: ignore[no-any-return]
-        self.may_wait()
-        if raw == [self.current]:
-            fail("ThreadError", "a thread cannot wait for itself")
-        return self.wait(Join(raw, True))  # type: ignore[no-any-return]
-
-    def result_of(self, thread: Thread) -> Any:
-        """The result of a thread that has ended, or its error thrown."""
-        if thread.state == "failed":
-            error = thread.f_error
-            if "killed" in (getattr(error, "_x", None) or ()):  # that one is not for catching, and kills who throws it
-                fail("ThreadError", error.f_message)
-            raise Thrown(error)
-        if thread.state != "done":
-            fail("ThreadError", f"the thread '{thread.name}' did not come along when its world was copied")
-        return thread.result
-
-    def refuse_circle(self, thread: Thread) -> None:
-        """Throw when a thread waits, over others perhaps, for the current one."""
-        current = self.current
-        assert current is not None
-        names = [current.name, thread.name]
-        link: Thread | None = thread
-        while link is not None and len(names) < THREADS_MAX:
-            wait = getattr(link, "wait", None)
-            link = wait.target() if wait is not None else None
-            if link is not None:
-                names.append(link.f_name)
-            if link is current:
-                fail("ThreadError", f"threads would wait for each other for ever: {' → '.join(names)}")
+    # ------------------------------------------------------------------ slices
 
     def give_way(self) -> None:
         """End the current thread's slice."""
@@ -493,8 +481,8 @@ class Scheduler:
 
     # ------------------------------------------------------------------ driving
 
-    def turn(self, slices: int = SLICES_PER_TURN) -> float | None:
-        """Run ready threads for some slices, and the background between them.
+    def turn(self, bursts: int = BURSTS_PER_TURN) -> float | None:
+        """Run ready threads for some bursts of slices, and the background between them.
 
         Returns the time in seconds until it should be called again: 0 at once, None when only an outside event
         (a flush that ends, a command) can give it work.
@@ -502,34 +490,22 @@ class Scheduler:
         self.hub = greenlet.getcurrent()
         self.event.clear()
         delay = self.background()
-        before = perf_counter()
-        for _ in range(slices):
+        for _ in range(bursts):
+            self.since = monotonic()
+            self.burst_end = self.since + BURST_S
             if self.timers:
                 self.fire_timers()
             if not self.ready:
                 break
-            thread = self.ready.popleft()
-            thread.state = "running"
-            thread.runs += 1
-            self.touched[thread] = None
-            self.current = thread
-            self.switches += 1
-            if thread.greenlet is None:
-                thread.greenlet = self.pool.pop() if self.pool else greenlet(self.work, self.hub)
-            if thread.stepping:
-                self.globals["_poll"] = True
             try:
-                thread.greenlet.switch()
+                self.enter(self.ready.popleft()).switch()
             finally:
                 self.current = None
             if self.victim is not None:
                 victim, self.victim = self.victim, None
                 self.torment(victim)
-            now = perf_counter()
-            thread.spent += now - before
-            before = now
             delay = self.background()
-            if delay == 0 or self.event.is_set():
+            if delay == 0 or self.event.flag:
                 break
         if self.ready:
             return 0

@@ -69,7 +69,7 @@ WORD = 1 << 63
 
 
 STAYS = (WRITES, b"S" + HEADERS, b"S" + FRAMES)
-"""Side records that no copy has: changes of host files that are under way, and threads, which live in one world only."""
+"""Side records that no copy has: changes of host files that are under way, and threads, which live in one world."""
 
 
 class BadText(StoreError):

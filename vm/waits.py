@@ -146,22 +146,27 @@ class Join(Wait):
 
     def begin(self, scheduler: Scheduler, thread: Thread) -> None:
         """Be told when one ends."""
+        living = scheduler.living
         for other in self.threads:
-            if not scheduler.lives(other):
+            if other not in living:
                 scheduler.make_ready(thread)
                 return
         for other in self.threads:
-            scheduler.await_end(other, thread)
+            if other.waiters is None:
+                other.waiters = {thread: None}
+            else:
+                other.waiters[thread] = None
 
     def cancel(self, scheduler: Scheduler, thread: Thread) -> None:
         """Be told no more."""
         for other in self.threads:
-            scheduler.forget_waiter(other, thread)
+            if other in scheduler.living:  # else it has told all
+                scheduler.forget_waiter(other, thread)
 
     def outcome(self, scheduler: Scheduler) -> Any:
         """The result of the thread, or what it threw; or the thread that has ended."""
         for other in self.threads:
-            if not scheduler.lives(other):
+            if other not in scheduler.living:
                 return other if self.first else scheduler.result_of(other)
         return AGAIN
 

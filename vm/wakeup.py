@@ -17,7 +17,8 @@ class Wakeup:
     """Set from anywhere; waited for and cleared by one OS thread."""
 
     def __init__(self) -> None:
-        self._flag = False
+        self.flag = False
+        """Is it set?  (Read where a call would cost too much.)"""
         self._closed = False
         self.fd, self._write_end = os.pipe()
         os.set_blocking(self.fd, False)
@@ -25,7 +26,7 @@ class Wakeup:
 
     def set(self) -> None:
         """Wake whoever waits, now or next time."""
-        self._flag = True
+        self.flag = True
         if self._closed:
             return
         try:
@@ -35,13 +36,13 @@ class Wakeup:
 
     def is_set(self) -> bool:
         """True from a ``set`` until the next ``clear``."""
-        return self._flag
+        return self.flag
 
     def clear(self) -> None:
         """Forget it: the caller looks at everything that it could be told."""
-        if not self._flag or self._closed:
+        if not self.flag or self._closed:
             return
-        self._flag = False
+        self.flag = False
         try:
             while len(os.read(self.fd, 4096)) == 4096:
                 pass
@@ -50,16 +51,16 @@ class Wakeup:
 
     def notice(self) -> None:
         """Called by an event loop that has found ``fd`` readable."""
-        self._flag = True
+        self.flag = True
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is set, or the time in seconds is over; says whether it is set."""
-        if not self._flag:
+        if not self.flag:
             poll = select.poll()
             poll.register(self.fd, select.POLLIN)
             if poll.poll(None if timeout is None else max(0.0, timeout) * 1000):
-                self._flag = True
-        return self._flag
+                self.flag = True
+        return self.flag
 
     def close(self) -> None:
         """Give the pipe back; setting it does nothing any more."""

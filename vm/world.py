@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from time import thread_time
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 from holdfast.lang.assemble import check_python
@@ -30,13 +30,13 @@ from holdfast.vm.builtins import builtins
 from holdfast.vm.checkpoint import Checkpointer
 from holdfast.vm.code import CodeTable, Place, UnitCode
 from holdfast.vm.codec import DamagedRecord
-from holdfast.vm.consoles import Console, Consoles
+from holdfast.vm.consoles import Console, Consoles, console_methods
 from holdfast.vm.devices import Dir, add_grant, install_devices, make_caps, named_object
 from holdfast.vm.file_outbox import FileOutbox
 from holdfast.vm.frames import Capturer, go_on, places
 from holdfast.vm.guard import MemoryGuard
 from holdfast.vm.heap import FunctionParts, Heap
-from holdfast.vm.helpers import Helpers, guest_callable
+from holdfast.vm.helpers import Helpers, check_call, guest_callable
 from holdfast.vm.library import NO_LIBRARY, Library, checked
 from holdfast.vm.limits import CALL_DEPTH, reserve_stack
 from holdfast.vm.link import ClassInfo, Linker
@@ -54,6 +54,10 @@ from holdfast.vm.store import Durability, Store
 from holdfast.vm.thread import Thread
 from holdfast.vm.threads import Scheduler
 from holdfast.vm.unwind import Unwinder
+
+CALLED_MAX = 1_000
+NO_NAMES: dict[str, Any] = {}
+"""No arguments by name; never written."""
 
 
 class World:
@@ -114,6 +118,8 @@ class World:
         self.renamed: dict[tuple[str, str], int] = {}
         """Module and former name of a class to its number, unless another class has that name now."""
         self.modules = Modules(self)
+        self._called: set[tuple[CodeType, int]] = set()
+        """Functions that take so many arguments: the last ones that were spawned."""
         self._install(host)
         self._read_classes()
 
@@ -134,8 +140,9 @@ class World:
         """Open the world in a folder, or make it.
 
         ``library`` is what ``import "std/…"`` finds.  ``shape`` "resumable" runs all code in that shape (slower; a
-        test).  Without ``resume`` threads that were alive stay as they are on disk.  Raises StoreError when the world cannot be opened (missing, locked, damaged, of a later version), and
-        DamagedRecord when a record that it needs for that is wrong.
+        test).  Without ``resume`` threads that were alive stay as they are on disk.  Raises StoreError when the world
+        cannot be opened (missing, locked, damaged, of a later version), and DamagedRecord when a record that it needs
+        for that is wrong.
         """
         store = Store(path, durability=durability, create=create)
         try:
@@ -220,6 +227,7 @@ class World:
         for cls, methods_ in (
             (self.thread_class, thread_methods(s, self.mail)),
             (self.message_class, message_methods(self.mail)),
+            (self.consoles.console_class, console_methods(self.consoles)),
         ):
             for name, function in methods_.items():
                 setattr(cls, "m_" + name, guest_callable(function, name))
@@ -446,9 +454,14 @@ class World:
             found = self.helpers.lookup(callee, method, positional, names)
             function, receiver = (found, (callee,)) if type(found) is FunctionType else (found.function, ())
         else:
-            from holdfast.vm.helpers import check_call
-
-            check_call(function, positional + len(receiver), names)
+            # Most threads call what another one called before them with as many arguments.
+            shape = (function.__code__, positional) if type(function) is FunctionType and not names else None
+            if shape is None or receiver or shape not in self._called:
+                check_call(function, positional + len(receiver), names)
+                if shape is not None and not receiver and len(self._called) < CALLED_MAX:
+                    self._called.add(shape)
+            if not names and not receiver:
+                return self.scheduler.start(function.__name__, function, args, NO_NAMES)
         named = {"v_" + name: value for name, value in zip(names, args[positional:], strict=True)}
         return self.scheduler.start(function.__name__, function, (*receiver, *args[:positional]), named)
 

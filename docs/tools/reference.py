@@ -157,7 +157,16 @@ def builtin_page(world: World) -> str:
     out += [
         "## Thread\n",
         "What `spawn` gives. Its fields are in [the language](language.md#threads).\n",
-        table([("join()", world_method(world, "join"))]) + "\n",
+        table(host_methods(world.thread_class)) + "\n",
+        "## Message\n",
+        "What `receive` gives. Its fields are in [the language](language.md#messages).\n",
+        table(host_methods(world.message_class)) + "\n",
+        "## Console\n",
+        "What a thread and those that it has started have printed: `t.output`.\n",
+        table(host_methods(world.consoles.console_class)) + "\n",
+        "## threads\n",
+        "The threads of the world.\n",
+        table(host_methods(type(world.globals["threads"]))) + "\n",
         "## Folders of the host\n",
         FOLDERS,
         table(device_methods(world, devices.Dir, "folder")) + "\n",
@@ -175,9 +184,10 @@ def device_methods(world: World, kind: type, owner: str) -> list[Entry]:
     ]
 
 
-def world_method(world: World, name: str) -> str:
-    """The doc text of a method of Thread."""
-    return getattr(world.thread_class, "m_" + name).__doc__ or ""
+def host_methods(kind: type) -> list[Entry]:
+    """The methods of a class of the machine."""
+    functions = {name[2:]: value for name, value in vars(kind).items() if name.startswith("m_")}
+    return [(host_signature(name, f, method=True), f.__doc__ or "") for name, f in sorted(functions.items())]
 
 
 def intro(kind: str, host: dict[str, dict[str, Callable[..., Any]]]) -> str:

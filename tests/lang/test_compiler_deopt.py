@@ -220,6 +220,14 @@ OPERATIONS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         "[0] * x",
         [("2", "[0, 0]"), ("true", "[0]"), ("1.5", "!TypeError"), ("10 ** 12", "!LimitError"), ("-1", "[]")],
     ),
+    "repeat_length": (
+        "[0] * len(x)",
+        [("[1, 2]", "[0, 0]"), ('"a"', "[0]"), ("0..2", "[0, 0]"), ('b"a"', "[0]"), ("{}", "[]"), ("5", "!TypeError")],
+    ),
+    "repeat_product": (
+        "[0] * (x * x)",
+        [("2", "[0, 0, 0, 0]"), ("true", "[0]"), ("10 ** 90_000", "!LimitError"), ('"a"', "!TypeError")],
+    ),
     "interpolation": ('"{x}{x}"', [('"a"', "aa"), ("1", "11"), ("nil", "nilnil"), ('"a" * 40_000_000', "!LimitError")]),
     "concat": ("x + x + x", [('"a"', "aaa"), ("1", "3"), ('"a" * 40_000_000', "!LimitError"), ("nil", "!TypeError")]),
     "walk": (

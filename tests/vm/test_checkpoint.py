@@ -13,7 +13,7 @@ import pytest
 
 from holdfast.vm import checkpoint as module
 from holdfast.vm import ids
-from holdfast.vm.checkpoint import Cadence
+from holdfast.vm.cadence import Cadence
 from holdfast.vm.codec import DamagedRecord, UnstorableValue, bare_codec, seal_record
 from holdfast.vm.heap import Heap
 from holdfast.vm.hooks import BareMachine

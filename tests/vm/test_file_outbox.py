@@ -351,7 +351,7 @@ def test_waits_for_its_folder(job: Job, tmp_path: Path) -> None:
     assert before == {os.fsencode(job.files): 1}
     other = tmp_path / "other"
     other.mkdir()
-    with World.open(job.world) as world:
+    with World.open(job.world, resume=False) as world:
         world.grant("out", open_dir(other, "rw"))
         world.grant("in", open_dir(job.files, "r"))
         world.run_source('caps.out.write("mine", "1")')

@@ -36,7 +36,7 @@ def test_a_byte_that_comes_late() -> None:
     """A byte without the flag wakes a waiter, and does not stay behind."""
     event = Wakeup()
     event.set()
-    event._flag = False
+    event.flag = False
     assert event.wait(10)
     event.clear()
     assert not readable(event.fd)

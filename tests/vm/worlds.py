@@ -7,7 +7,8 @@ from types import FunctionType
 from typing import Any
 
 from holdfast.vm import ids
-from holdfast.vm.checkpoint import Cadence, Checkpointer
+from holdfast.vm.cadence import Cadence
+from holdfast.vm.checkpoint import Checkpointer
 from holdfast.vm.codec import DamagedRecord, seal_record
 from holdfast.vm.heap import BareMachine, FunctionParts, Heap
 from holdfast.vm.objects import Obj, live, make_class

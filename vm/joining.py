@@ -1,0 +1,89 @@
+"""The part of the scheduler by which threads wait for each other's end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from holdfast.vm import ids
+from holdfast.vm.objects import Thrown, fail, live
+from holdfast.vm.waits import Join, Wait
+
+if TYPE_CHECKING:
+    from holdfast.vm.thread import Thread
+
+SHOWN = 10
+"""Threads of a circle that are named."""
+
+
+class Joining:
+    """Joins."""
+
+    current: Thread | None
+    living: dict[Thread, None]
+    thread_class: type[Thread]
+    may_wait: Callable[[], None]
+    wait: Callable[[Wait], Any]
+
+    def await_end(self, other: Thread, thread: Thread) -> None:
+        """Have a thread made ready when another one ends."""
+        if other.waiters is None:
+            other.waiters = {}
+        other.waiters[thread] = None
+
+    def forget_waiter(self, other: Thread, thread: Thread) -> None:
+        """It is not to be made ready any more."""
+        waiters = getattr(other, "waiters", None)
+        if waiters:
+            waiters.pop(thread, None)
+
+    def join(self, thread: Thread) -> Any:
+        """Wait for a thread's end; its result, or its error."""
+        if thread not in self.living:
+            return self.result_of(thread)
+        if thread is self.current:
+            fail("ThreadError", "a thread cannot join itself")
+        self.may_wait()
+        if thread.wait is not None:
+            self.refuse_circle(thread)
+        return self.wait(Join([thread], False))
+
+    def wait_first(self, threads: Any) -> Thread:
+        """Wait until one of a List of threads has ended; gives that one."""
+        raw = list(threads.v) if getattr(type(live(threads)), "_k", 0) == ids.LIST else None
+        if not raw or not all(isinstance(thread, self.thread_class) for thread in raw):
+            fail("TypeError", "threads.wait needs a List of one thread or more")
+        for thread in raw:
+            if thread not in self.living:
+                return thread  # type: ignore[no-any-return]
+        self.may_wait()
+        if raw == [self.current]:
+            fail("ThreadError", "a thread cannot wait for itself")
+        return self.wait(Join(raw, True))  # type: ignore[no-any-return]
+
+    def result_of(self, thread: Thread) -> Any:
+        """The result of a thread that has ended, or its error thrown."""
+        if thread.state == "failed":
+            error = thread.f_error
+            if "killed" in (getattr(error, "_x", None) or ()):  # that one is not for catching, and kills who throws it
+                fail("ThreadError", error.f_message)
+            raise Thrown(error)
+        if thread.state != "done":
+            fail("ThreadError", f"the thread '{thread.name}' did not come along when its world was copied")
+        return thread.result
+
+    def refuse_circle(self, thread: Thread) -> None:
+        """Throw when a thread waits, over others perhaps, for the current one."""
+        current = self.current
+        assert current is not None
+        names = [current.name, thread.name]
+        link: Thread | None = thread
+        while link is not None:  # it ends: a circle without the current thread was refused before
+            wait = getattr(link, "wait", None)
+            link = wait.target() if wait is not None else None
+            if link is not None:
+                names.append(link.f_name)
+            if link is current:
+                if len(names) > SHOWN:
+                    names[SHOWN // 2 : -SHOWN // 2] = ["…"]
+                fail("ThreadError", f"threads would wait for each other for ever: {' → '.join(names)}")
