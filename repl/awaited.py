@@ -1,4 +1,4 @@
-"""Waiting, in the event loop that drives a world, until something is so that only a turn of its scheduler can change."""
+"""Waiting, in the event loop that drives a world, until something is so that only a turn of its scheduler changes."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def examples(*lines: str, table: bool = False) -> str:
     return text + ("\n\n\b\n" + exits.TABLE if table else "")
 
 
-THREADS = ("attach", "kill", "log", "ps", "resume", "serve", "step", "suspend")
+THREADS = ("attach", "kill", "log", "ps", "resume", "serve", "step", "suspend", "top")
 """Commands of :mod:`holdfast.repl.thread_commands`."""
 
 
@@ -166,10 +166,8 @@ def run(signals: Signals, /, file: str, args: tuple[str, ...], detach: bool, tor
 def tell_paused(number: int) -> None:
     """Say how many threads pause with the world."""
     if number:
-        threads = "1 thread pauses" if number == 1 else f"{number:,} threads pause"
-        say(
-            f"note: {threads} with the world; to let them go on: holdfast serve, or holdfast attach K-… (see holdfast ps)"
-        )
+        threads, them = ("1 thread pauses", "it") if number == 1 else (f"{number:,} threads pause", "them")
+        say(f"note: {threads} with the world; to let {them} go on: holdfast serve, or holdfast attach K-…")
 
 
 def _texts(args: tuple[str, ...]) -> tuple[str, ...]:
@@ -274,7 +272,7 @@ def fmt(files: tuple[str, ...], only_check: bool) -> int:
         "holdfast inspect root",
         "holdfast inspect 'root.accounts[\"ada\"]'",
         "holdfast inspect K-10000000003 --json",
-        "holdfast inspect K-60000000001             (a thread: what it waits for, its stack and variables)",
+        "holdfast inspect K-60000000001        (a thread: what it waits for, its stack, its variables)",
     )
 )
 @world_option
@@ -282,7 +280,10 @@ def fmt(files: tuple[str, ...], only_check: bool) -> int:
 @click.argument("what", metavar="KID|PATH")
 @click.pass_obj
 def inspect(signals: Signals, what: str, world: str, as_json: bool) -> int:
-    """Take an object or a thread apart: by its KID, or by a path from root."""
+    """Take an object or a thread apart.
+
+    It is named by its KID, or by a path from root.
+    """
     import shutil
 
     from holdfast.repl.local import Options

@@ -434,9 +434,8 @@ def width_of(params: Any) -> int:
     return min(max(int(params.width), 20), WIDTH_MAX)
 
 
-METHODS = (
-    "hello run start interrupt threads inspect act log attach frame enter evaluate complete document source status checkpoint sessions"
-).split()
+PROGRAMS = "hello run start interrupt threads inspect act log attach".split()
+SESSIONS = "enter evaluate frame complete document source status checkpoint sessions".split()
 UPKEEP = "check collect measure export backup".split()
 
 
@@ -461,7 +460,7 @@ def bootstrap(schema: Any, guest: Guest) -> Any:
 
         return call
 
-    methods = {f"{name}_context": served(getattr(guest, name), name) for name in METHODS}
+    methods = {f"{name}_context": served(getattr(guest, name), name) for name in (*PROGRAMS, *SESSIONS)}
     upkeep = Upkeep(guest)
     methods |= {f"{name}_context": served(getattr(upkeep, name), name) for name in UPKEEP}
     made = type("World", (schema.World.Server,), methods)

@@ -85,8 +85,7 @@ def open_here(options: Options, console: Console, signals: Signals) -> LocalHost
 
     Raises StoreError, or Failure when another process has it open.
     """
-    deadline = monotonic() + DEADLINE_S
-    pause = threading.Event()
+    patience = Patience()
     while True:
         connection = connect(options.path)
         if connection is not None:
@@ -95,9 +94,9 @@ def open_here(options: Options, console: Console, signals: Signals) -> LocalHost
         try:
             return LocalHost(options, console, signals)
         except WorldLocked:
-            if monotonic() > deadline:
+            if patience.over:
                 raise
-            pause.wait(RETRY_S)
+            patience.pause()
 
 
 def refuse_options(options: Options) -> None:

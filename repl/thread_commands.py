@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from typing import Any, NoReturn
 
 import click
@@ -17,7 +18,7 @@ from holdfast.repl.local import LocalHost, Options
 from holdfast.repl.options import json_option, opening, opening_options, world_option
 from holdfast.repl.remote_open import open_here, open_host
 from holdfast.repl.signals import Signals
-from holdfast.repl.thread_table import gone, listing, told
+from holdfast.repl.thread_table import SORTS, gone, listing, told
 
 from_option = click.option(
     "--from",
@@ -70,6 +71,27 @@ def ps(signals: Signals, world: str, as_json: bool, tree: bool, watch: bool) -> 
     return exits.OK
 
 
+@click.command(
+    context_settings=SETTINGS,
+    epilog=examples("holdfast top", "holdfast top --sort mailbox"),
+)
+@world_option
+@click.option("--sort", type=click.Choice(SORTS), default="cpu", show_default=True, help="What comes first.")
+@click.pass_obj
+def top(signals: Signals, world: str, sort: str) -> int:
+    """Watch the threads of a world.
+
+    The keys c, m, s, n and w sort by CPU, mailbox, state, name and where a thread stands; r turns the order round; q
+    ends.  CPU % is the share of the last second.
+    """
+    console = Console()
+    if not console.terminal or not sys.stdin.isatty():
+        raise Failure("top is for a terminal; for scripts there is: holdfast ps --json")
+    from holdfast.repl.thread_top import run_top
+
+    return run_top(world, console, signals, sort)
+
+
 # --------------------------------------------------------------------------- orders
 
 
@@ -106,7 +128,10 @@ def kill(signals: Signals, thread: str, world: str) -> int:
 @thread_argument
 @click.pass_obj
 def suspend(signals: Signals, thread: str, world: str) -> int:
-    """Let a thread not run until it is resumed, however often the world is opened."""
+    """Let a thread not run until it is resumed.
+
+    That holds however often the world is closed and opened.
+    """
     return act("suspend", thread, world, signals)
 
 
@@ -130,9 +155,9 @@ def resume(signals: Signals, thread: str, world: str) -> int:
 @thread_argument
 @click.pass_obj
 def step(signals: Signals, thread: str, world: str) -> int:
-    """Let a thread go on to its next safepoint, and suspend it there.
+    """Let a thread go on to its next safepoint.
 
-    That is a call, a turn of a loop, or where it waits.  In a world that nobody has open no other thread runs
+    It is suspended there.  That is a call, a turn of a loop, or where it waits.  In a world that nobody has open no other thread runs
     meanwhile.
     """
     return act(
@@ -157,10 +182,10 @@ def step(signals: Signals, thread: str, world: str) -> int:
 @thread_argument
 @click.pass_obj
 def log(signals: Signals, thread: str, world: str, first: int, numbers: bool) -> int:
-    """Write what a thread has printed, and those that it has started.
+    """Write what a thread has printed.
 
-    The world keeps the last 10,000 lines or more, also of a thread that has ended, as long as something refers to it.
-    The numbers of lines never change.
+    Threads that it has started print to the same console.  That keeps its last 10,000 lines (fewer when they are long),
+    also of a thread that has ended, as long as something refers to it.  The numbers of lines never change.
     """
     console = Console()
     with open_host(Options(world, create=False), console, signals) as opened:
@@ -246,9 +271,9 @@ def raise_refused(text: str) -> NoReturn:
 @click.option("--until-done", is_flag=True, help="End when no thread is alive and nobody is attached.")
 @click.pass_obj
 def serve(signals: Signals, /, until_done: bool, **opened: Any) -> int:
-    """Keep a world open: its threads go on, and other commands attach to it.
+    """Keep a world open.
 
-    Prints one line when it is ready.  SIGTERM and Ctrl-C end it after a last checkpoint; the threads go on when the
+    Its threads go on, and other commands attach to it.  Prints one line when it is ready.  SIGTERM and Ctrl-C end it after a last checkpoint; the threads go on when the
     world is opened again.
     """
     console = Console()
@@ -276,5 +301,5 @@ def tell_gone(wanted: int, first: int) -> None:
 
 
 COMMANDS: dict[str, click.Command] = {
-    command.name or "": command for command in (attach, kill, log, ps, resume, serve, step, suspend)
+    command.name or "": command for command in (attach, kill, log, ps, resume, serve, step, suspend, top)
 }

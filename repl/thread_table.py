@@ -13,7 +13,8 @@ HEAD = ("KID", "NAME", "STATE", "CPU MS", "MAIL", "WHERE")
 RIGHT = frozenset({"CPU MS", "MAIL", "CPU %"})
 """Columns of numbers."""
 
-Key = Callable[[ThreadRow], Any]
+SORTS = ("cpu", "mailbox", "state", "name", "where")
+"""What a table can be sorted by."""
 
 
 def one_line(text: str, room: int) -> str:
@@ -63,6 +64,25 @@ def as_tree(rows: list[ThreadRow]) -> list[tuple[ThreadRow, int]]:
         out.append((row, depth))
         waiting += [(child, depth + 1) for child in reversed(children.pop(row.id, []))]
     return out
+
+
+def sorted_rows(rows: list[ThreadRow], shares: dict[str, float], sort: str, turned: bool) -> list[ThreadRow]:
+    """The rows in an order; numbers with the largest first."""
+    keys: dict[str, Callable[[ThreadRow], Any]] = {
+        "cpu": lambda row: (-shares.get(row.id, 0.0), -row.cpu_ms),
+        "mailbox": lambda row: -row.mailbox,
+        "state": lambda row: row.state,
+        "name": lambda row: row.name,
+        "where": lambda row: row.at,
+    }
+    return sorted(rows, key=keys[sort], reverse=turned)
+
+
+def shares_of(before: list[ThreadRow], rows: list[ThreadRow], seconds: float) -> dict[str, float]:
+    """Per cent of the time between two looks at which each thread ran, by KID."""
+    old = {row.id: row.cpu_ms for row in before}
+    scale = max(seconds, 0.001) * 10
+    return {row.id: (row.cpu_ms - old[row.id]) / scale for row in rows if row.cpu_ms > old.get(row.id, row.cpu_ms)}
 
 
 def listing(rows: list[ThreadRow], tree: bool = False, width: int = 0) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 from collections.abc import Iterator
@@ -200,7 +201,7 @@ def test_step(tmp_path: Path, where: Any) -> None:
             seen.append((frames[0]["line"], frames[0]["locals"].get("i")))
     turns = [turn for _, turn in seen if turn is not None]
     assert turns == sorted(turns) and turns[-1] > turns[0], seen
-    assert all(after - before <= 1 for before, after in zip(turns, turns[1:], strict=False)), seen
+    assert all(after - before <= 1 for before, after in itertools.pairwise(turns)), seen
     assert {row["state"] for row in rows(tmp_path)} == {"suspended"}
 
 
@@ -334,3 +335,210 @@ def test_inspect_a_failed_one(tmp_path: Path, where: Any) -> None:
         assert 'Error("no 2.5")' in good(tmp_path, "inspect", "root.t") or "no 2.5" in good(
             tmp_path, "inspect", "root.t"
         )
+
+
+# --------------------------------------------------------------------------- programs that go on
+
+TICK = """\
+var n = 0
+try {
+  while n < 40 {
+    n += 1
+    print("tick {n}")
+    sleep(0.005)
+  }
+} finally { print("last") }
+"""
+FOREVER = TICK.replace("n < 40", "true")
+
+
+def ticks(last: int, first: int = 1) -> str:
+    """What the program prints."""
+    return "".join(f"tick {n}\n" for n in range(first, last + 1))
+
+
+def detach(folder: Path, text: str, name: str = "t.hold") -> tuple[str, str]:
+    """Begin a program that goes on by itself: the KID of its thread, and what was said."""
+    (folder / name).write_text(text)
+    done = holdfast(folder, "run", "--detach", name)
+    assert done.code == exits.OK and done.out.startswith("K-6"), done
+    return done.out.strip(), done.err
+
+
+def test_detached_with_nobody_there(tmp_path: Path) -> None:
+    """It begins when the world is opened; attach brings it to its end, and a second one shows that again."""
+    kid, said = detach(tmp_path, TICK)
+    assert said == (f"note: nobody has the world open, so the thread waits: holdfast serve, or holdfast attach {kid}\n")
+    assert good(tmp_path, "log", kid) == "" and rows(tmp_path)[0]["state"] == "ready"
+    for first in (1, 1, 31):
+        done = holdfast(tmp_path, "attach", kid, "--from", str(first - 1))
+        assert (done.code, done.out, done.err) == (exits.OK, ticks(40, first) + "last\n", "")
+
+
+def test_detached_where_it_is_open(tmp_path: Path) -> None:
+    """It goes on there, and its lines come to whoever attaches, and to nobody else."""
+    with serving(tmp_path) as host:
+        kid, said = detach(tmp_path, TICK)
+        assert said == ""
+        done = holdfast(tmp_path, "attach", kid)
+        assert (done.code, done.out, done.err) == (exits.OK, ticks(40) + "last\n", "")
+        done = holdfast(tmp_path, "attach", kid, "--from", "-2")
+        assert (done.code, done.out) == (exits.OK, "tick 40\nlast\n")
+        host.send(signal.SIGTERM)
+        assert host.end().out == ""
+
+
+def test_detached_and_refused(tmp_path: Path) -> None:
+    """What does not compile is told as run does."""
+    (tmp_path / "t.hold").write_text("let = 3")
+    for where in (closed, serving):
+        with where(tmp_path):
+            done = holdfast(tmp_path, "run", "--detach", "t.hold")
+            assert (done.code, done.out) == (exits.COMPILE, "") and "--> t.hold:1:5" in done.err
+            assert done.err == holdfast(tmp_path, "run", "t.hold").err
+
+
+@both
+def test_attach_ends_as_the_thread_does(tmp_path: Path, where: Any) -> None:
+    """With the error of one that fails, its trace and exit code."""
+    with where(tmp_path):
+        kid, _ = detach(tmp_path, 'print("a")\nthrow KeyError("gone")')
+        for _ in range(2):
+            done = holdfast(tmp_path, "attach", kid)
+            assert (done.code, done.out) == (exits.FAILED, "a\n")
+            assert done.err.startswith("error: KeyError: gone\n  at t.hold:2 in main\n")
+
+
+@both
+def test_detaching_does_not_kill(tmp_path: Path, where: Any) -> None:
+    """Ctrl-C leaves the thread as it is; a pipe that nobody reads, too."""
+    with where(tmp_path):
+        kid, _ = detach(tmp_path, FOREVER)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with Running(tmp_path, "attach", kid) as running:
+                assert running.line() == "tick 1"
+                running.send(number)
+                done = running.end()
+            assert done.code == exits.SIGNAL + number
+            if number == signal.SIGINT:
+                assert f"detached: the thread {kid} " in done.err
+        with Running(tmp_path, "attach", kid) as running:
+            assert running.line() == "tick 1"
+            assert running.process.stdout is not None
+            running.process.stdout.close()
+            assert running.process.wait(60) == exits.BROKEN_PIPE
+            running.process.stdout = None
+            running.process.communicate()
+        assert [row["id"] for row in rows(tmp_path)] == [kid]
+        good(tmp_path, "kill", kid)
+        assert holdfast(tmp_path, "attach", kid, "--from", "-1").out == "last\n"
+
+
+def test_serve_lets_threads_go_on(tmp_path: Path) -> None:
+    """What paused goes on; it is told when it fails; the process ends by itself if that was wanted."""
+    detach(tmp_path, TICK + "root.ticked = n")
+    detach(tmp_path, 'throw "oh"', "e.hold")
+    done = holdfast(tmp_path, "serve", "--until-done")
+    assert done.code == exits.OK
+    assert done.out.splitlines()[0].endswith("; 2 threads")
+    assert good(tmp_path, "inspect", "root.ticked") == "Int\n  value  40\n"
+
+
+def test_serve_where_it_is_open(tmp_path: Path) -> None:
+    """One process at a time; the second one says so."""
+    with serving(tmp_path):
+        done = holdfast(tmp_path, "serve")
+        assert (done.code, done.err) == (exits.WORLD, "error: the world .holdfast is open in another process\n")
+        (tmp_path / "a.hold").write_text("print(1)")
+        done = holdfast(tmp_path, "run", "--torture", "1", "a.hold")
+        assert done.code == exits.WORLD and "is open in another process" in done.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_is_ended(tmp_path: Path, number: int) -> None:
+    """After a last checkpoint, with the threads that were alive; they go on where they stood."""
+    kid, _ = detach(tmp_path, FOREVER)
+    with Running(tmp_path, "serve") as host:
+        host.line()
+        with Running(tmp_path, "attach", kid) as running:
+            for n in range(1, 6):
+                assert running.line() == f"tick {n}"
+            host.send(number)
+            ended = running.end()
+            assert ended.code == exits.WORLD and "was ended by signal" in ended.err
+        done = host.end()
+    assert done.code == exits.SIGNAL + number
+    assert "ended by a signal; the world is at checkpoint " in done.err
+    assert "note: 1 thread pauses with the world" in done.err
+    with Running(tmp_path, "attach", kid) as running:
+        for n in range(1, 30):
+            assert running.line() == f"tick {n}"
+
+
+def test_serve_is_killed(tmp_path: Path) -> None:
+    """Every line that was seen is there after kill -9, once, and the thread goes on behind it."""
+    kid, _ = detach(tmp_path, FOREVER)
+    seen = 0
+    for _ in range(3):
+        with Running(tmp_path, "serve") as host:
+            host.line()
+            with Running(tmp_path, "attach", kid, "--from", str(seen)) as running:
+                for _ in range(20):
+                    seen += 1
+                    assert running.line() == f"tick {seen}"
+                host.send(signal.SIGKILL)
+                assert running.end().code == exits.WORLD
+            host.end()
+    with Running(tmp_path, "attach", kid) as running:
+        assert [running.line() for _ in range(70)] == [f"tick {n}" for n in range(1, 71)]
+
+
+def test_torture(tmp_path: Path) -> None:
+    """A program whose stack is replaced all the time does what it does otherwise."""
+    text = "fn f(n) => if n < 2 { n } else { f(n - 1) + f(n - 2) }\nprint(f(12), args)\n"
+    assert run(tmp_path, text, "--torture", "3").out == "144 []\n"
+    done = holdfast(tmp_path, "run", "--torture", "0", "a.hold")
+    assert done.code == exits.USAGE
+    done = holdfast(tmp_path, "run", "--torture", "1", "--detach", "a.hold")
+    assert done.code == exits.USAGE
+
+
+def test_threads_that_pause_are_told(tmp_path: Path) -> None:
+    """By run, for as long as there are any; they go on at the next opening."""
+    done = run(tmp_path, "fn f() { receive(); root.done = true }\nroot.t = spawn f()\nspawn f()\nsleep(0)")
+    assert done.err == (
+        "note: 2 threads pause with the world; to let them go on: holdfast serve, or holdfast attach K-…\n"
+    )
+    done = run(tmp_path, 'root.t.send("x")\nroot.t.join()')
+    assert done.err.startswith("note: 1 thread pauses with the world; to let it go on:")
+    assert holdfast(tmp_path, "repl", stdin="threads.all()[0].kill()\n").err.count("note:") <= 1
+    assert run(tmp_path, "print(root.done)").err == ""
+
+
+def test_a_broken_pipe_ends_the_program(tmp_path: Path) -> None:
+    """Else it would go on at the next opening; its finally blocks run, and threads that it has started pause."""
+    (tmp_path / "a.hold").write_text(
+        'fn f() { receive() }\nspawn f()\ntry { while true { print("x") } } finally { print("y"); root.ended = true }'
+    )
+    with Running(tmp_path, "run", "a.hold") as running:
+        assert running.line() == "x"
+        assert running.process.stdout is not None
+        running.process.stdout.close()
+        assert running.process.wait(60) == exits.BROKEN_PIPE
+        running.process.stdout = None
+        running.process.communicate()
+    assert [row["name"] for row in rows(tmp_path)] == ["f"]
+    assert good(tmp_path, "inspect", "root.ended") == "Bool\n  value  true\n"
+
+
+def test_stat_of_an_open_world(folder: Path) -> None:
+    """The process that has it open tells of its threads and checkpoints; a world that nobody has open has none."""
+    assert "running" not in json.loads(good(folder, "world", "stat", "--json"))
+    assert "switches" not in good(folder, "world", "stat")
+    with serving(folder):
+        found = json.loads(good(folder, "world", "stat", "--json"))["running"]
+        assert (found["threads"], found["states"]) == (2, {"receiving": 2})
+        assert {"count", "pause_p50_ms", "pause_p99_ms", "flush_max_ms"} <= found["checkpoints"].keys()
+        lines = dict(line.split(maxsplit=1) for line in good(folder, "world", "stat").splitlines())
+        assert lines["threads"] == "2  2 receiving"
+        assert lines.keys() >= {"switches", "checkpoints", "pause", "flush", "loaded"}
