@@ -157,8 +157,8 @@ def resume(signals: Signals, thread: str, world: str) -> int:
 def step(signals: Signals, thread: str, world: str) -> int:
     """Let a thread go on to its next safepoint.
 
-    It is suspended there.  That is a call, a turn of a loop, or where it waits.  In a world that nobody has open no other thread runs
-    meanwhile.
+    It is suspended there.  That is a call, a turn of a loop, or where it waits.  In a world that nobody has open no
+    other thread runs meanwhile.
     """
     return act(
         "step", thread, world, signals, "the thread has not come to a safepoint; it is suspended at the next one"
@@ -273,8 +273,8 @@ def raise_refused(text: str) -> NoReturn:
 def serve(signals: Signals, /, until_done: bool, **opened: Any) -> int:
     """Keep a world open.
 
-    Its threads go on, and other commands attach to it.  Prints one line when it is ready.  SIGTERM and Ctrl-C end it after a last checkpoint; the threads go on when the
-    world is opened again.
+    Its threads go on, and other commands attach to it.  Prints one line when it is ready.  SIGTERM and Ctrl-C end it
+    after a last checkpoint; the threads go on when the world is opened again.
     """
     console = Console()
     options = opening(**opened)

@@ -137,7 +137,7 @@ async def show(top: Top, signals: Signals) -> int:
 
 def run_top(world: str, console: Console, signals: Signals, sort: str) -> int:
     """The command."""
-    source = Source(world, console, signals)
+    source = Source(world, console, Signals())  # those are not installed: what the helper thread opens is no listener
     try:
         return asyncio.run(show(Top(source, sort), signals))
     finally:
