@@ -143,4 +143,6 @@ interface World {
   # Begin a program that this terminal does not wait for, and that goes on without it.
   frame @22 (thread :Text, number :UInt32, text :Data, width :UInt32) -> (fault :Fault, outcome :Outcome);
   # The value of an expression among the variables of one of its frames, 0 being the innermost.  In a session.
+  look @23 () -> (fault :Fault);
+  # This terminal only looks, again and again: nobody need keep the world open for it.
 }

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from holdfast.repl import exits, host
-from holdfast.repl.console import Console, say, tell
+from holdfast.repl.console import Console, say, tell, tell_paused
 from holdfast.repl.exits import Failure, Stop
 from holdfast.repl.local import LocalHost
 from holdfast.repl.options import json_option, opening, opening_options, world_option
@@ -161,13 +161,6 @@ def run(signals: Signals, /, file: str, args: tuple[str, ...], detach: bool, tor
     code = ended(outcome, world.ended_by, console, world.checkpoint)
     tell_paused(world.paused)
     return code
-
-
-def tell_paused(number: int) -> None:
-    """Say how many threads pause with the world."""
-    if number:
-        threads, them = ("1 thread pauses", "it") if number == 1 else (f"{number:,} threads pause", "them")
-        say(f"note: {threads} with the world; to let {them} go on: holdfast serve, or holdfast attach K-…")
 
 
 def _texts(args: tuple[str, ...]) -> tuple[str, ...]:

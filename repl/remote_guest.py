@@ -128,6 +128,8 @@ class Guest:
         self.world = server.world
         self.disconnect = disconnect
         self.greeted = False
+        self.looks = False
+        """It only looks, and nobody need keep the world open for it."""
         self.calls = 0
         self.outlet = Outlet(self)
         self.session: LocalSession | None = None
@@ -298,6 +300,11 @@ class Guest:
         await self.durable()
         return {"rows": rows}
 
+    async def look(self, params: Any) -> Answer:
+        """From here on this terminal only looks."""
+        self.looks = True
+        return {}
+
     async def inspect(self, params: Any) -> Answer:
         """An object, taken apart."""
         where = self.session or self.server.local
@@ -434,7 +441,7 @@ def width_of(params: Any) -> int:
     return min(max(int(params.width), 20), WIDTH_MAX)
 
 
-PROGRAMS = "hello run start interrupt threads inspect act log attach".split()
+PROGRAMS = "hello run start interrupt threads look inspect act log attach".split()
 SESSIONS = "enter evaluate frame complete document source status checkpoint sessions".split()
 UPKEEP = "check collect measure export backup".split()
 

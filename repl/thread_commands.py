@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 import click
 
 from holdfast.repl import exits
-from holdfast.repl.commands import SETTINGS, ended, examples, tell_paused
-from holdfast.repl.console import Console, escaped, say
+from holdfast.repl.commands import SETTINGS, ended, examples
+from holdfast.repl.console import Console, escaped, say, tell_paused
 from holdfast.repl.exits import Failure
 from holdfast.repl.host import Program
 from holdfast.repl.local import LocalHost, Options

@@ -43,7 +43,9 @@ class Source:
         if self.remote is None and (connection := connect(self.path)) is not None:
             try:
                 self.remote = RemoteHost(Line(connection), self.path, self.console, self.signals)
+                self.remote.line.call("look")
             except Failure as failure:
+                self.close()
                 if failure.code != exits.WORLD:
                     raise  # else it was just about to end
         if self.remote is not None:

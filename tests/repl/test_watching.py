@@ -10,7 +10,7 @@ import pytest
 from holdfast.repl import exits
 from holdfast.repl.host import ThreadRow
 from holdfast.repl.thread_table import SORTS, as_tree, listing, shares_of, sorted_rows
-from tests.repl.commandline import holdfast
+from tests.repl.commandline import Running, holdfast
 from tests.repl.terminal import CTRL_C, Terminal, command
 from tests.repl.test_threads import folder, good, rows, serving
 
@@ -94,3 +94,17 @@ def test_top_is_ended(folder: Path, number: int) -> None:
         terminal.process.send_signal(number)
         assert terminal.wait() == exits.SIGNAL + number
         assert b"\x1b[?1049l" in terminal.raw
+
+
+def test_who_looks_keeps_no_world_open(tmp_path: Path) -> None:
+    """A program ends when it is done, though somebody watches the threads."""
+    (tmp_path / "a.hold").write_text('print("begun")\nroot.t = threads.self()\nreceive()\nprint("over")')
+    with Running(tmp_path, "run", "a.hold") as running:
+        assert running.line() == "begun"
+        with Terminal(command("ps", "--watch"), tmp_path) as terminal:
+            terminal.expect("receiving")
+            (tmp_path / "b.hold").write_text("root.t.send(1)\nroot.t.join()")
+            assert holdfast(tmp_path, "run", "b.hold").code == exits.OK
+            done = running.end()
+            assert (done.code, done.out) == (exits.OK, "over\n")
+            terminal.expect("0 threads; nobody has the world open")
