@@ -54,6 +54,10 @@ struct ThreadRow {
   name @1 :Text;
   state @2 :Text;
   at @3 :Text;
+  cpuMs @4 :UInt64;
+  mailbox @5 :UInt32;      # messages that wait for it
+  parent @6 :Text;         # KID of the thread that started it, or ""
+  console @7 :Text;        # KID of the console that it prints to, or ""
 }
 
 struct Status {
@@ -88,6 +92,8 @@ interface Terminal {
   # Returns when the text is written: until then no more is sent.
   failed @1 (thread :Text, errors :List(Error)) -> ();
   # A thread that this terminal has started failed with the first error, and nobody joined it.
+  note @2 (text :Text) -> ();
+  # Something for the person at the terminal.
 }
 
 interface Watcher {
@@ -124,4 +130,19 @@ interface World {
   # The text is written to the target.
   backup @17 (target :Text) -> (fault :Fault, checkpoint :UInt64);
   # The target is an absolute path: both sides are processes of the same user, who may write there anyway.
+
+  # Single threads, by their KIDs.
+  act @18 (thread :Text, what :Text) -> (fault :Fault, row :ThreadRow, done :Bool);
+  # kill, suspend, resume or step; not done: it takes longer.
+  log @19 (thread :Text, first :Int64, numbers :Bool) -> (fault :Fault, first :UInt64, end :UInt64);
+  # The lines of its console are written to the terminal, from that number on (below 0: so many of the last ones).
+  # Answers with the number of the first line that was there, and of the next one that will be printed.
+  attach @20 (thread :Text, first :Int64) -> (fault :Fault, outcome :Outcome);
+  # The same, then the lines that it prints; answers when the thread has ended.
+  start @21 (program :Program) -> (fault :Fault, thread :Text);
+  # Begin a program that this terminal does not wait for, and that goes on without it.
+  frame @22 (thread :Text, number :UInt32, text :Data, width :UInt32) -> (fault :Fault, outcome :Outcome);
+  # The value of an expression among the variables of one of its frames, 0 being the innermost.  In a session.
+  look @23 () -> (fault :Fault);
+  # This terminal only looks, again and again: nobody need keep the world open for it.
 }

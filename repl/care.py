@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from holdfast.repl import exits
 from holdfast.repl.exits import Failure
@@ -44,6 +44,8 @@ class Findings(NamedTuple):
     """Size of the world's files."""
     waiting: list[tuple[str, int]]
     """Folders of the host, and how many changes to their files wait for each to be granted again (of a measurement)."""
+    running: dict[str, Any] | None = None
+    """Numbers of the process that has the world open (of a measurement)."""
 
 
 def findings(store: Store, report: Report) -> Findings:

@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from holdfast.repl import exits, host
-from holdfast.repl.console import Console, say, tell
+from holdfast.repl.console import Console, say, tell, tell_paused
 from holdfast.repl.exits import Failure, Stop
+from holdfast.repl.local import LocalHost
 from holdfast.repl.options import json_option, opening, opening_options, world_option
 from holdfast.repl.signals import Signals
 
@@ -25,15 +26,23 @@ def examples(*lines: str, table: bool = False) -> str:
     return text + ("\n\n\b\n" + exits.TABLE if table else "")
 
 
+THREADS = ("attach", "kill", "log", "ps", "resume", "serve", "step", "suspend", "top")
+"""Commands of :mod:`holdfast.repl.thread_commands`."""
+
+
 class Group(click.Group):
-    """A group of commands: those that were declared with it, and a subgroup that is imported when it is named."""
+    """A group of commands: those that were declared with it, and others that are imported when they are named."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all commands."""
-        return [*super().list_commands(ctx), "world"]
+        return [*sorted([*super().list_commands(ctx), *THREADS]), "world"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of a name."""
+        if cmd_name in THREADS:
+            from holdfast.repl import thread_commands
+
+            return thread_commands.COMMANDS.get(cmd_name)
         if cmd_name != "world":
             return super().get_command(ctx, cmd_name)
         from holdfast.repl.world_commands import world
@@ -113,26 +122,45 @@ def run_command(arguments: list[str], signals: Signals) -> int:
         "holdfast run --grant data=dir:./csv:r load.hold",
         "holdfast run --grant out=dir:./reports:rw report.hold",
         "echo 'print(1 + 1)' | holdfast run -",
+        "holdfast run --detach watch.hold            (prints the KID of its thread, and leaves)",
     ),
 )
 @opening_options
+@click.option("--detach", is_flag=True, help="Begin the program, print the KID of its thread, and leave.")
+@click.option(
+    "--torture",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="At every N safepoints write a thread's stack down, throw it away, and go on from what was written (a test).",
+)
 @click.argument("file", type=click.Path())
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
-def run(signals: Signals, /, file: str, args: tuple[str, ...], **opened: Any) -> int:
+def run(signals: Signals, /, file: str, args: tuple[str, ...], detach: bool, torture: int | None, **opened: Any) -> int:
     """Run a program.
 
     Its imports are looked for beside FILE.  It finds ARGS in the List args, and everything that it keeps under root
     is there the next time.
     """
     from holdfast.repl.files import folder_of, loader, read_source, shown
-    from holdfast.repl.remote_open import open_host
+    from holdfast.repl.remote_open import open_here, open_host
 
+    if detach and torture:
+        raise Failure("--torture is for a program that this command runs to its end, so not with --detach")
     program = host.Program(read_source(file), shown(file), _texts(args), loader(folder_of(file)))
     console = Console()
-    with open_host(opening(**opened), console, signals) as world:
+    options = opening(**opened)
+    if detach:
+        from holdfast.repl.thread_commands import start
+
+        return start(options, program, console, signals)
+    with (open_here if torture else open_host)(options, console, signals) as world:
+        if isinstance(world, LocalHost) and torture:
+            world.torture(torture)
         outcome = world.run(program)
-    return _ended(outcome, world.ended_by, console, world.checkpoint)
+    code = ended(outcome, world.ended_by, console, world.checkpoint)
+    tell_paused(world.paused)
+    return code
 
 
 def _texts(args: tuple[str, ...]) -> tuple[str, ...]:
@@ -142,7 +170,7 @@ def _texts(args: tuple[str, ...]) -> tuple[str, ...]:
     return args
 
 
-def _ended(outcome: host.Outcome, signal: int, console: Console, checkpoint: int) -> int:
+def ended(outcome: host.Outcome, signal: int, console: Console, checkpoint: int) -> int:
     """Tell how a program ended, when the last checkpoint is made."""
     import sys
 
@@ -232,33 +260,12 @@ def fmt(files: tuple[str, ...], only_check: bool) -> int:
 # --------------------------------------------------------------------------- looking
 
 
-@cli.command(epilog=examples("holdfast ps", "holdfast ps --json"))
-@world_option
-@json_option
-@click.pass_obj
-def ps(signals: Signals, world: str, as_json: bool) -> int:
-    """List the threads of a world."""
-    from holdfast.repl.local import Options
-    from holdfast.repl.remote_open import open_host
-
-    console = Console()
-    with open_host(Options(world, create=False), console, signals) as opened:
-        rows = opened.threads()
-    if as_json:
-        click.echo(json.dumps([row._asdict() for row in rows]))
-        return exits.OK
-    for row in rows:
-        console.write(f"{row.id or '-':<16} {row.state:<10} {row.name}  {row.at}\n")
-    if not rows:
-        say("no threads")
-    return exits.OK
-
-
 @cli.command(
     epilog=examples(
         "holdfast inspect root",
         "holdfast inspect 'root.accounts[\"ada\"]'",
         "holdfast inspect K-10000000003 --json",
+        "holdfast inspect K-60000000001        (a thread: what it waits for, its stack, its variables)",
     )
 )
 @world_option
@@ -266,7 +273,10 @@ def ps(signals: Signals, world: str, as_json: bool) -> int:
 @click.argument("what", metavar="KID|PATH")
 @click.pass_obj
 def inspect(signals: Signals, what: str, world: str, as_json: bool) -> int:
-    """Take an object apart: by its KID, or by a path from root."""
+    """Take an object or a thread apart.
+
+    It is named by its KID, or by a path from root.
+    """
     import shutil
 
     from holdfast.repl.local import Options

@@ -153,3 +153,10 @@ def tell(text: str) -> None:
         sys.stderr.flush()
     except OSError:
         pass  # there is nobody left to tell
+
+
+def tell_paused(number: int) -> None:
+    """Say how many threads pause with the world."""
+    if number:
+        threads, them = ("1 thread pauses", "it") if number == 1 else (f"{number:,} threads pause", "them")
+        say(f"note: {threads} with the world; to let {them} go on: holdfast serve, or holdfast attach K-…")

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from holdfast.repl import exits
 from holdfast.repl.console import Console
 from holdfast.repl.failures import Failures
+from holdfast.repl.host import ENDED
 
 if TYPE_CHECKING:
     from holdfast.repl.remote_door import Door
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 PATIENCE = 3
 """So many Ctrl-C that were not answered end the process at once: it may be inside one long step of the host."""
 INTERRUPTED = "interrupted from the keyboard"
+UNHEARD = "nobody reads the output any more"
+UNHEARD_S = 10.0
+"""How long a program may take for its ``finally`` blocks when nobody reads its output any more."""
 
 
 class Driver:
@@ -38,6 +43,8 @@ class Driver:
         self.ended_by = 0
         """Number of the signal that ends the process, 0 for none."""
         self._asked = 0
+        self.deadline: float | None = None
+        """When what the world is driven for must be over, on the monotonic clock."""
         self.door: Door | None = None
         """Who is let into the world while it is driven."""
         self.failures = Failures(world, console)
@@ -76,35 +83,56 @@ class Driver:
 
     # ------------------------------------------------------------------ running
 
-    def over(self, thread: Thread) -> bool:
-        """Is there nothing more to wait for?"""
-        return thread.f_state in ("done", "failed") or self.console.broken is not None
+    @property
+    def asked(self) -> bool:
+        """Was Ctrl-C pressed, and not answered?"""
+        return self._asked > 0
+
+    def bounded(self, delay: float | None) -> float | None:
+        """How long to wait for an event, where something is to be over at a time."""
+        if self.deadline is None:
+            return delay
+        left = max(0.0, self.deadline - monotonic())
+        return left if delay is None else min(delay, left)
 
     def run(self, thread: Thread, limit: Callable[[], bool] | None = None) -> bool:
-        """Drive the world until the thread has ended; False when a signal or a broken output came first.
+        """Drive the world until the thread has ended; False when a signal came first.
 
-        ``limit`` is asked at each turn; when it says True, the thread is interrupted.
+        ``limit`` is asked at each turn; when it says True, the thread is interrupted.  When nobody reads the output any
+        more the thread is killed: else it would go on when the world is opened again.
         """
-        from holdfast.vm.ticker import Ticker
-
-        scheduler = self.world.scheduler
         self.target = thread
         self.interrupted = False
+
+        def over() -> bool:
+            nonlocal limit
+            if thread.f_state in ENDED:
+                return True
+            if self.console.broken is not None and self.deadline is None:
+                self.deadline = monotonic() + UNHEARD_S
+                self.world.scheduler.interrupt(thread, UNHEARD, kill=True)
+            if limit is not None and limit():
+                limit = None
+                self.world.scheduler.interrupt(thread, INTERRUPTED, kill=True)
+            return self.deadline is not None and monotonic() > self.deadline
+
         try:
-            with Ticker(self.world.globals):
-                while thread.f_state not in ("done", "failed"):
-                    if self.ended_by or self.console.broken is not None:
-                        return False
-                    self.attend()
-                    if limit is not None and limit():
-                        limit = None
-                        scheduler.interrupt(thread, INTERRUPTED, kill=True)
-                    if self.door is not None and self.door.knocked:
-                        self.door.receive(lambda: self.over(thread))
-                        continue
-                    delay = scheduler.turn()
-                    if delay != 0 and not self.over(thread) and not (self.door and self.door.knocked):
-                        scheduler.event.wait(delay)
+            self.drive(over)
         finally:
-            self.target = None
-        return not self.ended_by
+            self.target = self.deadline = None
+        return not self.ended_by and thread.f_state in ENDED
+
+    def drive(self, until: Callable[[], bool], *, open_door: bool = True) -> None:
+        """Drive the world until that is so, or a signal ends the process."""
+        from holdfast.vm.ticker import Ticker
+
+        scheduler, door = self.world.scheduler, self.door if open_door else None
+        with Ticker(self.world.globals):
+            while not self.ended_by and not until():
+                self.attend()
+                if door is not None and door.knocked:
+                    door.receive(until)
+                    continue
+                delay = scheduler.turn()
+                if delay != 0 and not self.ended_by and not until() and not (door is not None and door.knocked):
+                    scheduler.event.wait(self.bounded(delay))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 OK = 0
 FAILED = 1
-"""A program, a test or a check failed."""
+"""A program, a test or a check failed; a thread is not there, has ended, or does not end when it is killed."""
 USAGE = 2
 """The command line is wrong, or names what is not there."""
 COMPILE = 3
@@ -21,7 +21,7 @@ INTERRUPTED = SIGNAL + 2
 TABLE = """\
 Exit codes:
   0    all is well
-  1    the program, a test or a check failed
+  1    the program, a test, a check or an order to a thread failed
   2    the command line is wrong, or names a file that is not there
   3    a source cannot be compiled
   4    the world cannot be opened, read or written

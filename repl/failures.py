@@ -23,7 +23,9 @@ class Failures:
     def __init__(self, world: World, console: Console) -> None:
         self.world = world
         self.console = console
-        """Who is told where the thread has no terminal of its own."""
+        """Who is told where the thread has no console, """
+        self.loud = False
+        """and also where that has no terminal."""
 
     def attend(self) -> None:
         """Tell of those that nobody can join any more.  To be called often; does nothing inside ``atomic``."""
@@ -44,6 +46,8 @@ class Failures:
             return
         failure.handled = True
         problem = problem_of(self.world, failure.error)
-        terminal: Any = failure.output if failure.output is not None else self.console
+        terminal: Any = failure.output
+        if terminal is None or (self.loud and terminal.outlet is None):
+            terminal = self.console
         self.world.outbox.print("", lambda _: terminal.failed(failure.name, problem))
         self.world.scheduler.event.set()

@@ -45,6 +45,8 @@ class Problem(NamedTuple):
 
 
 DONE, FAILED, REFUSED, INTERRUPTED, STOPPED = "done", "failed", "refused", "interrupted", "stopped"
+ENDED = (DONE, FAILED)
+"""States of a thread that has ended."""
 
 
 class Outcome(NamedTuple):
@@ -69,6 +71,30 @@ class ThreadRow(NamedTuple):
     state: str
     at: str
     """Where it stands, or ""."""
+    cpu_ms: int = 0
+    mailbox: int = 0
+    """Messages that wait for it."""
+    parent: str = ""
+    """KID of the thread that started it, or ""."""
+    console: str = ""
+    """KID of the console that it prints to, or ""."""
+
+
+class Acted(NamedTuple):
+    """What came of an order to a thread."""
+
+    row: ThreadRow
+    done: bool
+    """Whether it was carried out in time."""
+
+
+class Logged(NamedTuple):
+    """What a thread's console has kept."""
+
+    first: int
+    """Number of the first line that was written, """
+    end: int
+    """and of the next one that will be printed."""
 
 
 class Status(NamedTuple):
@@ -117,6 +143,12 @@ class Host(Protocol):
     def inspect(self, what: str, width: int) -> Description:
         """What a KID, or a path from ``root``, stands for."""
 
+    def act(self, kid: str, what: str) -> Acted:
+        """Kill, suspend, resume or step a thread."""
+
+    def log(self, kid: str, first: int, numbers: bool) -> Logged:
+        """Write the lines of a thread's console to this one, from a number on; the last ones with one below 0."""
+
     def close(self) -> None:
         """A last checkpoint, then let go."""
 
@@ -157,6 +189,15 @@ class SessionHost(Protocol):
 
     def threads(self) -> list[ThreadRow]:
         """The threads that are alive."""
+
+    async def act(self, kid: str, what: str) -> Acted:
+        """Kill, suspend, resume or step a thread."""
+
+    async def log(self, kid: str, first: int) -> Logged:
+        """Show the lines of a thread's console, from a number on."""
+
+    async def frame(self, kid: str, number: int, text: str, width: int) -> Outcome:
+        """The value of an expression among the variables of one of a thread's frames."""
 
     def status(self) -> Status:
         """Numbers for the status bar."""

@@ -1,4 +1,4 @@
-"""Objects taken apart for ``inspect``, ``:inspect`` and ``ps``: no code of a program runs."""
+"""Objects taken apart for ``inspect`` and ``:inspect``: no code of a program runs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any
 
 from holdfast.repl.excerpts import definition
 from holdfast.repl.exits import FAILED, Failure
-from holdfast.repl.host import Description, ThreadRow
+from holdfast.repl.host import Description
 from holdfast.repl.paths import MISSING, Lookup, Module, follow, parse_path
 from holdfast.vm import ids
-from holdfast.vm.code import Place, place_of
 from holdfast.vm.objects import UNSET, Error, Obj, kind_name, live
 from holdfast.vm.show import pieces, quote, scalar
 from holdfast.vm.world import World
@@ -78,6 +77,10 @@ class Inspector:
 
     def describe_value(self, value: Any, width: int) -> Description:
         """The same for a value."""
+        if isinstance(value, self.world.thread_class):
+            from holdfast.repl.thread_view import describe_thread
+
+            return describe_thread(self, live(value), width)
         room = max(40, width - 24)
         parts = list(self.parts(value))
         data: dict[str, Any] = {"kind": "Module" if isinstance(value, Module) else kind_name(value)}
@@ -192,30 +195,3 @@ def plain(value: Any) -> Any:
     if value is UNSET:
         return None
     return scalar(value)
-
-
-# --------------------------------------------------------------------------- threads
-
-
-def thread_rows(world: World) -> list[ThreadRow]:
-    """The threads that are alive, the oldest first."""
-    rows = []
-    for thread in list(world.scheduler.living):
-        place = where(world, thread)
-        at = f"{place[0]}:{place[1]} in {place[2]}" if place is not None else ""
-        rows.append(ThreadRow(ids.kid(thread._i) if thread._i else "", str(thread.f_name), str(thread.f_state), at))
-    return rows
-
-
-def where(world: World, thread: Any) -> Place | None:
-    """Where a parked thread stands."""
-    from holdfast.lang.assemble import LINE_BASE
-
-    frame = getattr(thread.greenlet, "gr_frame", None)
-    while frame is not None:
-        proto = world.table.proto_of(frame.f_code)
-        place = place_of(proto, frame.f_lineno - LINE_BASE) if proto is not None else None
-        if place is not None:
-            return place
-        frame = frame.f_back
-    return None

@@ -13,10 +13,11 @@ from holdfast.repl import host
 from holdfast.repl.console import Console, say
 from holdfast.repl.drive import Driver
 from holdfast.repl.exits import Failure, Stop
-from holdfast.repl.host import Description, Outcome, Program, ThreadRow
+from holdfast.repl.host import Acted, Description, Logged, Outcome, Program, ThreadRow
 from holdfast.repl.problems import problem_of
 from holdfast.repl.remote_door import Door
 from holdfast.repl.signals import Signals
+from holdfast.vm import ids
 
 if TYPE_CHECKING:
     from holdfast.repl.grants import Grant
@@ -72,6 +73,8 @@ class LocalHost:
         console.unblock(self.world.scheduler.event.set)
         self.driver = Driver(self.world, console)
         self.door = self.driver.door = Door(self)
+        self.paused = 0
+        """Threads that were alive when the world was closed."""
 
     def __enter__(self) -> LocalHost:
         return self
@@ -86,6 +89,11 @@ class LocalHost:
         """From here on signals are answered between steps of the world, until it is closed."""
         self.signals.listener = self.driver.signal
 
+    def torture(self, number: int) -> None:
+        """Replace a thread's stack by what was captured of it, at every so many safepoints."""
+        self.world.scheduler.torture = number
+        self.world.globals["_poll"] = True
+
     def close(self) -> None:
         """A last checkpoint, which releases all output; then let go of the files, and wait for the terminal.
 
@@ -95,6 +103,7 @@ class LocalHost:
         try:
             self.door.linger()
             self.door.close()
+            self.paused = self.world.scheduler.alive
             self.world.close()
             written = self.console.finish(self.hurried)
         finally:
@@ -126,15 +135,27 @@ class LocalHost:
 
     # ------------------------------------------------------------------ programs
 
-    def run(self, program: Program) -> Outcome:
-        """Run a program to its end."""
+    def start(self, program: Program) -> str:
+        """Begin a program that goes on without this process; gives the KID of its thread.
+
+        Raises CompileError.
+        """
+        thread = self._begin(program)
+        thread.output = self.world.consoles.new(None)
+        self.world.checkpoint()
+        return ids.kid(thread._i)
+
+    def _begin(self, program: Program) -> Any:
         modules = self.world.modules
         modules.loader = program.loader
+        return self.world.start_program(modules.program(program.text, program.name), program.args)
+
+    def run(self, program: Program) -> Outcome:
+        """Run a program to its end."""
         try:
-            unit = modules.program(program.text, program.name)
+            thread = self._begin(program)
         except CompileError as error:
             return Outcome(host.REFUSED, str(error))
-        thread = self.world.start_program(unit, program.args)
         thread.output = self.world.consoles.new(self.console)
         self.listen()
         started, cpu = perf_counter(), process_time()
@@ -147,14 +168,63 @@ class LocalHost:
         self.driver.failures.ended(self.console)
         return outcome
 
+    def serve(self, until_done: bool) -> None:
+        """Keep the world going until a signal comes, or (if wanted) no thread is alive and nobody is attached."""
+        living, driver = self.world.scheduler.living, self.driver
+        driver.failures.loud = True
+        self.listen()
+
+        def over() -> bool:
+            if driver.take_interrupt():
+                driver.ended_by = signal.SIGINT
+            return until_done and not living and not self.door.busy
+
+        driver.drive(over)
+
+    def attach(self, kid: str, first: int) -> Outcome | None:
+        """Write the lines of a thread's console until it has ended; None when Ctrl-C came first."""
+        from holdfast.repl import thread_acts
+
+        thread = thread_acts.find(self.world, kid)
+        follower = thread_acts.Follower(self.world, thread, first, self.console, say)
+        self.listen()
+        self.driver.drive(lambda: follower.over() or self.driver.asked or self.console.broken is not None)
+        if self.driver.ended_by or self.console.broken is not None:
+            return Outcome(host.STOPPED)
+        if not follower.over():
+            self.driver.take_interrupt()
+            return None
+        return outcome_of(self.world, thread, False, "")
+
     # ------------------------------------------------------------------ looking
 
     def threads(self) -> list[ThreadRow]:
         """The threads that are alive."""
-        from holdfast.repl.inspector import thread_rows
+        from holdfast.repl.thread_view import thread_rows
 
         self.world.checkpoint()
         return thread_rows(self.world)
+
+    def act(self, kid: str, what: str) -> Acted:
+        """Kill, suspend, resume or step a thread; no other thread runs meanwhile."""
+        from holdfast.repl import thread_acts
+
+        thread = thread_acts.living(self.world, kid)
+        self.listen()
+        thread_acts.begin(self.world, thread, what)
+        thread_acts.drive_alone(self.driver, thread, lambda: thread_acts.settled(self.world, thread, what))
+        found = thread_acts.acted(self.world, thread, what)
+        self.world.checkpoint()
+        return found
+
+    def log(self, kid: str, first: int, numbers: bool) -> Logged:
+        """Write the lines of a thread's console to this one."""
+        from holdfast.repl import thread_acts
+
+        console = thread_acts.console_of(thread_acts.find(self.world, kid))
+        first, lines = self.world.consoles.lines(console, thread_acts.from_number(self.world, console, first))
+        self.console.write(thread_acts.text_of(first, lines, numbers))
+        return Logged(first, first + len(lines))
 
     def inspect(self, what: str, width: int) -> Description:
         """What a KID, or a path from ``root``, stands for."""

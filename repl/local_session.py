@@ -12,13 +12,14 @@ from time import perf_counter, process_time
 from typing import Any
 
 from holdfast.lang.diagnostics import CompileError
-from holdfast.repl import host
+from holdfast.repl import host, thread_acts
+from holdfast.repl.awaited import Awaited
 from holdfast.repl.candidates import Candidates
 from holdfast.repl.documents import Documents
 from holdfast.repl.exits import Failure
 from holdfast.repl.files import loader
-from holdfast.repl.host import Candidate, Description, Outcome, Status, ThreadRow
-from holdfast.repl.inspector import Inspector, thread_rows
+from holdfast.repl.host import Acted, Candidate, Description, Logged, Outcome, Status, ThreadRow
+from holdfast.repl.inspector import Inspector
 from holdfast.repl.local import LocalHost, outcome_of
 from holdfast.repl.paths import MISSING, Module
 from holdfast.vm.objects import UNSET
@@ -45,6 +46,7 @@ class LocalSession:
         self.session: Session
         self.switch(name)
         self.console = self.world.consoles.new(local.console)
+        self.awaited = Awaited(self.world.scheduler.event.set)
         self._running: Entry | None = None
         self._ended: asyncio.Event | None = None
         self._room = asyncio.Event()
@@ -77,6 +79,7 @@ class LocalSession:
                 with Ticker(self.world.globals):
                     delay = scheduler.turn(1)
                 self.local.door.server.turned()
+                self.awaited.turned()
                 if self._running is None:
                     self.driver.failures.ended(self.local.console)
                 if self._running is not None and self._running.done and self._ended is not None:
@@ -106,6 +109,19 @@ class LocalSession:
             entry = self.session.start(text)
         except CompileError as error:
             return Outcome(host.REFUSED, str(error))
+        return await self._to_end(entry, width)
+
+    async def frame(self, kid: str, number: int, text: str, width: int) -> Outcome:
+        """The value of an expression among the variables of one of a thread's frames."""
+        from holdfast.repl.frame_entry import frame_entry
+
+        try:
+            entry = await frame_entry(self.session, self.awaited, kid, number, text)
+        except CompileError as error:
+            return Outcome(host.REFUSED, str(error))
+        return await self._to_end(entry, width)
+
+    async def _to_end(self, entry: Entry, width: int) -> Outcome:
         entry.thread.output = self.console
         started, cpu = perf_counter(), process_time()
         self._running, self._ended = entry, asyncio.Event()
@@ -176,8 +192,17 @@ class LocalSession:
 
     def threads(self) -> list[ThreadRow]:
         """The threads that are alive."""
+        return self.local.threads()
+
+    async def act(self, kid: str, what: str) -> Acted:
+        """Kill, suspend, resume or step a thread."""
+        found = await thread_acts.carry_out(self.world, self.awaited, kid, what)
         self.world.checkpoint()
-        return thread_rows(self.world)
+        return found
+
+    async def log(self, kid: str, first: int) -> Logged:
+        """Show the lines of a thread's console, from a number on."""
+        return self.local.log(kid, first, False)
 
     def status(self) -> Status:
         """Numbers for the status bar."""

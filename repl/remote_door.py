@@ -150,6 +150,11 @@ class Door:
         """Let them in, and drive the world from an event loop until ``until()`` or a signal ends the process."""
         self.server.receive(until)
 
+    @property
+    def busy(self) -> bool:
+        """Is anybody attached?"""
+        return self._server is not None and self._server.busy
+
     def linger(self) -> None:
         """Stay until nobody is attached any more, or a signal ends the process."""
         if self._server is not None:

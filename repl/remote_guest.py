@@ -16,13 +16,16 @@ from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
 from holdfast.lang.diagnostics import CompileError
-from holdfast.repl import exits, host, remote_wire
+from holdfast.repl import exits, host, remote_wire, thread_acts
+from holdfast.repl.awaited import Awaited
 from holdfast.repl.drive import INTERRUPTED
 from holdfast.repl.exits import Failure
 from holdfast.repl.host import Outcome, Problem
 from holdfast.repl.local import outcome_of
 from holdfast.repl.remote_server import CALLS_MAX
 from holdfast.repl.remote_upkeep import Upkeep
+from holdfast.repl.thread_view import thread_rows
+from holdfast.vm import ids
 
 if TYPE_CHECKING:
     from holdfast.repl.local_session import LocalSession
@@ -39,6 +42,12 @@ VANISHED = "the terminal that ran this has gone"
 WIDTH_MAX = 10_000
 
 Answer = dict[str, Any]
+
+
+class Note(str):
+    """A text for the person at the terminal."""
+
+    __slots__ = ()
 
 
 class Outlet:
@@ -69,6 +78,10 @@ class Outlet:
         """A thread failed, and nobody joined it."""
         self._take((name, problem), FAILURE_SIZE)
 
+    def note(self, text: str) -> None:
+        """Say something."""
+        self._take(Note(text), 0)
+
     def _take(self, what: str | tuple[str, Problem], size: int) -> None:
         if not self.closed:
             self.texts.append(what)
@@ -84,7 +97,9 @@ class Outlet:
                 self._more.clear()
                 await self._more.wait()
             text = self.texts.popleft()
-            if isinstance(text, str):
+            if isinstance(text, Note):
+                await terminal.note(text)
+            elif isinstance(text, str):
                 for start in range(0, len(text), remote_wire.CHUNK):
                     await terminal.write(text[start : start + remote_wire.CHUNK].encode())
                 self.size -= len(text)
@@ -93,6 +108,8 @@ class Outlet:
                 self.size -= FAILURE_SIZE
             if not self.full and self.waiting:
                 self.guest.world.scheduler.emptied(self)
+            elif not self.texts:
+                self.guest.world.scheduler.event.set()  # who follows a thread looks for more
 
     def close(self) -> None:
         """Nobody reads any more: who waits goes on, and what comes is dropped."""
@@ -111,12 +128,15 @@ class Guest:
         self.world = server.world
         self.disconnect = disconnect
         self.greeted = False
+        self.looks = False
+        """It only looks, and nobody need keep the world open for it."""
         self.calls = 0
         self.outlet = Outlet(self)
         self.session: LocalSession | None = None
         self.thread: Thread | None = None
         """The program or entry that runs."""
         self.interrupted = False
+        self.awaited = Awaited(self.world.scheduler.event.set)
         self._ended: asyncio.Future[None] | None = None
         self._pump: asyncio.Task[None] | None = None
         self._terminal: Any = None
@@ -133,6 +153,7 @@ class Guest:
         """The process ends: answer what is under way."""
         if self._ended is not None and not self._ended.done():
             self._ended.set_exception(Failure(why, exits.WORLD))
+        self.awaited.fail(Failure(why, exits.WORLD))
 
     def gone(self) -> None:
         """The connection has ended."""
@@ -160,6 +181,7 @@ class Guest:
             ended.set_result(None)
         if self.session is not None and thread is None:
             self.server.driver.failures.ended(self.outlet)
+        self.awaited.turned()
 
     async def durable(self) -> None:
         """Wait until everything up to now is on disk, and what was printed is on its way."""
@@ -200,17 +222,35 @@ class Guest:
     async def run(self, params: Any) -> Answer:
         """Run a program to its end."""
         self.free()
+        try:
+            thread = self.begin(params)
+        except CompileError as error:
+            return self.packed(Outcome(host.REFUSED, str(error)))
+        return self.packed(await self.to_end(thread, lambda: ""))
+
+    async def start(self, params: Any) -> Answer:
+        """Begin a program that goes on without this terminal."""
+        try:
+            thread = self.begin(params)
+        except CompileError as error:
+            raise Failure(str(error), exits.COMPILE) from None
+        thread.output = self.world.consoles.new(None)
+        kid = ids.kid(self.world.give_id(thread))
+        await self.durable()
+        return {"thread": kid}
+
+    def begin(self, params: Any) -> Thread:
+        """Start the thread of a program.
+
+        Raises CompileError.
+        """
         program = remote_wire.unpack_program(params.program)
         modules = self.world.modules
         before, modules.loader = modules.loader, program.loader
         try:
-            unit = modules.program(program.text, program.name)
-            thread = self.world.start_program(unit, program.args)
-        except CompileError as error:
-            return self.packed(Outcome(host.REFUSED, str(error)))
+            return self.world.start_program(modules.program(program.text, program.name), program.args)
         finally:
             modules.loader = before
-        return self.packed(await self.to_end(thread, lambda: ""))
 
     def shown(self) -> ThreadConsole:
         """The console of what this terminal starts."""
@@ -256,12 +296,47 @@ class Guest:
 
     async def threads(self, params: Any) -> Answer:
         """The threads that are alive."""
-        return {"rows": [row._asdict() for row in self.server.local.threads()]}
+        rows = [remote_wire.pack_row(row) for row in thread_rows(self.world)]
+        await self.durable()
+        return {"rows": rows}
+
+    async def look(self, params: Any) -> Answer:
+        """From here on this terminal only looks."""
+        self.looks = True
+        return {}
 
     async def inspect(self, params: Any) -> Answer:
         """An object, taken apart."""
         where = self.session or self.server.local
         return {"description": remote_wire.pack_description(where.inspect(params.what, width_of(params)))}
+
+    # ------------------------------------------------------------------ single threads
+
+    async def act(self, params: Any) -> Answer:
+        """Kill, suspend, resume or step a thread."""
+        found = await thread_acts.carry_out(self.world, self.awaited, params.thread, params.what)
+        await self.durable()
+        return {"row": remote_wire.pack_row(found.row), "done": found.done}
+
+    async def log(self, params: Any) -> Answer:
+        """The lines of a thread's console."""
+        console = thread_acts.console_of(thread_acts.find(self.world, params.thread))
+        first = thread_acts.from_number(self.world, console, params.first)
+        first, lines = self.world.consoles.lines(console, first)
+        self.outlet(thread_acts.text_of(first, lines, params.numbers))
+        await self.outlet.empty.wait()
+        return {"first": first, "end": first + len(lines)}
+
+    async def attach(self, params: Any) -> Answer:
+        """The lines of a thread's console until that has ended."""
+        self.free()
+        thread = thread_acts.find(self.world, params.thread)
+        follower = thread_acts.Follower(self.world, thread, params.first, self.outlet, self.outlet.note)
+        await self.awaited.until(follower.over)
+        outcome = outcome_of(self.world, thread, False, "")
+        await self.durable()
+        await self.outlet.empty.wait()
+        return self.packed(outcome)
 
     # ------------------------------------------------------------------ sessions
 
@@ -297,11 +372,27 @@ class Guest:
         modules = self.world.modules
         before, modules.loader = modules.loader, remote_wire.unpack_modules(params.modules)
         try:
-            entry: Entry = session.session.start(text)
+            entry = session.session.start(text)
         except CompileError as error:
             return self.packed(Outcome(host.REFUSED, str(error)))
         finally:
             modules.loader = before
+        return await self.entry_to_end(session, entry, width)
+
+    async def frame(self, params: Any) -> Answer:
+        """The value of an expression among the variables of one of a thread's frames."""
+        from holdfast.repl.frame_entry import frame_entry
+
+        self.free()
+        session, text = self.inside, bytes(params.text).decode()
+        try:
+            entry = await frame_entry(session.session, self.awaited, params.thread, params.number, text)
+        except CompileError as error:
+            return self.packed(Outcome(host.REFUSED, str(error)))
+        return await self.entry_to_end(session, entry, width_of(params))
+
+    async def entry_to_end(self, session: LocalSession, entry: Entry, width: int) -> Answer:
+        """Wait for the end of an entry."""
 
         def show() -> str:
             entry.finish()
@@ -350,11 +441,8 @@ def width_of(params: Any) -> int:
     return min(max(int(params.width), 20), WIDTH_MAX)
 
 
-METHODS = (
-    "hello run interrupt threads inspect enter evaluate complete document source status checkpoint sessions".split()
-)
-
-
+PROGRAMS = "hello run start interrupt threads look inspect act log attach".split()
+SESSIONS = "enter evaluate frame complete document source status checkpoint sessions".split()
 UPKEEP = "check collect measure export backup".split()
 
 
@@ -379,7 +467,7 @@ def bootstrap(schema: Any, guest: Guest) -> Any:
 
         return call
 
-    methods = {f"{name}_context": served(getattr(guest, name), name) for name in METHODS}
+    methods = {f"{name}_context": served(getattr(guest, name), name) for name in (*PROGRAMS, *SESSIONS)}
     upkeep = Upkeep(guest)
     methods |= {f"{name}_context": served(getattr(upkeep, name), name) for name in UPKEEP}
     made = type("World", (schema.World.Server,), methods)

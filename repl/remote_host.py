@@ -19,7 +19,8 @@ from holdfast.lang.diagnostics import CompileError
 from holdfast.repl import exits, host, remote_wire
 from holdfast.repl.console import Console
 from holdfast.repl.drive import PATIENCE
-from holdfast.repl.host import Description, Outcome, Program, ThreadRow
+from holdfast.repl.exits import Stop
+from holdfast.repl.host import Acted, Description, Logged, Outcome, Program, ThreadRow
 from holdfast.repl.remote_line import Line
 from holdfast.repl.signals import Signals
 
@@ -34,6 +35,8 @@ class RemoteHost:
         self.signals = signals
         self.ended_by = 0
         """Number of the signal that ends this process, 0 for none."""
+        self.paused = 0
+        """Threads that pause because the world was closed: over there it is open."""
         self.checkpoint = 0
         """Number of the last checkpoint that an answer told of."""
         self.listener = self._signal
@@ -73,20 +76,49 @@ class RemoteHost:
             return Outcome(host.REFUSED, str(error))
         packed = remote_wire.pack_program(program, modules)
         with self.signals.listening(self._signal):
-            answer = self.line.later("run", program=packed)
-            answer.add_done_callback(lambda _: self._events.put(None))
-            return self._wait(answer)
+            answer = self._written(self.line.later("run", program=packed))
+        if answer is None:
+            return Outcome(host.STOPPED)  # hanging up interrupts it
+        self.checkpoint = answer.outcome.checkpoint
+        return remote_wire.unpack_outcome(answer.outcome)
 
-    def _wait(self, answer: Future[Any]) -> Outcome:
+    def start(self, program: Program) -> str:
+        """Begin a program that goes on without this process; gives the KID of its thread.
+
+        Raises CompileError or Failure.
+        """
+        modules = remote_wire.imported(program.text, program.name, program.loader)
+        return str(self.line.call("start", program=remote_wire.pack_program(program, modules)).thread)
+
+    def attach(self, kid: str, first: int) -> Outcome | None:
+        """Write the lines of a thread's console until it has ended; None when Ctrl-C came first."""
+        detached = False
+
+        def listener(number: int) -> None:
+            nonlocal detached
+            if number == signal.SIGINT:
+                detached = True
+            else:
+                self.ended_by = number
+            self._events.put(None)
+
+        with self.signals.listening(listener):
+            answer = self._written(self.line.later("attach", thread=kid, first=first), lambda: detached)
+        if answer is None:
+            return None if detached and not self.ended_by else Outcome(host.STOPPED)
+        self.checkpoint = answer.outcome.checkpoint
+        return remote_wire.unpack_outcome(answer.outcome)
+
+    def _written(self, answer: Future[Any], over: Callable[[], bool] = lambda: False) -> Any:
+        """Write what comes until the answer does; None when it is over before, or nothing can be written any more."""
+        answer.add_done_callback(lambda _: self._events.put(None))
         while not answer.done() or not self._events.empty():
-            if self.ended_by or self.console.broken is not None:
-                return Outcome(host.STOPPED)  # hanging up interrupts it
+            if self.ended_by or self.console.broken is not None or over():
+                return None
             event = self._events.get()
             if event is not None:
                 event()
-        packed = answer.result().outcome
-        self.checkpoint = packed.checkpoint
-        return remote_wire.unpack_outcome(packed)
+        return answer.result()
 
     def _signal(self, number: int) -> None:
         """The listener for signals: sets flags, and wakes who waits."""
@@ -112,6 +144,19 @@ class RemoteHost:
     def threads(self) -> list[ThreadRow]:
         """The threads that are alive."""
         return remote_wire.unpack_rows(self.line.call("threads").rows)
+
+    def act(self, kid: str, what: str) -> Acted:
+        """Kill, suspend, resume or step a thread."""
+        answer = self.line.call("act", thread=kid, what=what)
+        return Acted(remote_wire.unpack_row(answer.row), answer.done)
+
+    def log(self, kid: str, first: int, numbers: bool) -> Logged:
+        """Write the lines of a thread's console to this one."""
+        found = self._written(self.line.later("log", thread=kid, first=first, numbers=numbers))
+        if found is None:
+            self.console.check()
+            raise Stop(self.ended_by)
+        return Logged(found.first, found.end)
 
     def inspect(self, what: str, width: int) -> Description:
         """What a KID, or a path from ``root``, stands for."""

@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from holdfast.repl import exits, remote_wire
-from holdfast.repl.console import Console
+from holdfast.repl.console import Console, say
 from holdfast.repl.exits import Failure
 from holdfast.repl.remote_wire import check_fault
 
@@ -108,7 +108,7 @@ class Line:
         stream = await capnp.AsyncIoStream.create_unix_connection(sock=connection)
         client = capnp.TwoPartyClient(stream, traversal_limit_in_words=remote_wire.MESSAGE_WORDS_MAX)
         self._world = client.bootstrap().cast_as(schema.World)
-        methods = {"write_context": self._write, "failed_context": self._failed}
+        methods = {"write_context": self._write, "failed_context": self._failed, "note_context": self._note}
         terminal = type("Terminal", (schema.Terminal.Server,), methods)
         await self._call("hello", {"version": remote_wire.VERSION, "terminal": terminal()})
         self._ready.set_result(None)
@@ -128,6 +128,10 @@ class Line:
         if problem is not None:
             found = problem
             await self._delivered(lambda console: console.failed(name, found))
+
+    async def _note(self, context: Any) -> None:
+        text = str(context.params.text)
+        await self._delivered(lambda console: say(text))
 
     async def _delivered(self, write: Callable[[Console], None]) -> None:
         loop = asyncio.get_running_loop()

@@ -80,6 +80,25 @@ def open_host(options: Options, console: Console, signals: Signals) -> LocalHost
             patience.pause()
 
 
+def open_here(options: Options, console: Console, signals: Signals) -> LocalHost:
+    """The world, opened in this process.
+
+    Raises StoreError, or Failure when another process has it open.
+    """
+    patience = Patience()
+    while True:
+        connection = connect(options.path)
+        if connection is not None:
+            connection.close()
+            raise Failure(f"the world {options.path} is open in another process", exits.WORLD)
+        try:
+            return LocalHost(options, console, signals)
+        except WorldLocked:
+            if patience.over:
+                raise
+            patience.pause()
+
+
 def refuse_options(options: Options) -> None:
     """What the process that opened the world has decided."""
     if options.grants:

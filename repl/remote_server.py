@@ -94,7 +94,7 @@ class Server:
                     await asyncio.sleep(0)
                     continue
                 try:
-                    await asyncio.wait_for(woken.wait(), delay)
+                    await asyncio.wait_for(woken.wait(), self.driver.bounded(delay))
                 except TimeoutError:
                     continue  # it is time for a timer or a checkpoint
         finally:
@@ -138,7 +138,11 @@ class Server:
     @property
     def busy(self) -> bool:
         """Is anybody attached?"""
-        return any(guest.greeted for guest in self.guests)
+        return self._users > 0
+
+    @property
+    def _users(self) -> int:
+        return sum(guest.greeted and not guest.looks for guest in self.guests)
 
     def linger(self) -> None:
         """Stay until nobody is attached any more, or a signal ends the process."""
@@ -156,7 +160,7 @@ class Server:
 
     def _announce(self) -> None:
         self._lingering = True
-        count = sum(guest.greeted for guest in self.guests)
+        count = self._users
         others = "another terminal uses" if count == 1 else f"{count} other terminals use"
         say(f"note: {others} this world: it stays open until they are done (Ctrl-C ends them)")
 

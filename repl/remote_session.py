@@ -17,7 +17,7 @@ from holdfast.repl import exits, host, remote_wire
 from holdfast.repl.console import Console
 from holdfast.repl.exits import Failure
 from holdfast.repl.files import loader
-from holdfast.repl.host import Candidate, Description, Outcome, Status, ThreadRow
+from holdfast.repl.host import Acted, Candidate, Description, Logged, Outcome, Status, ThreadRow
 from holdfast.repl.remote_host import RemoteHost
 from holdfast.repl.remote_line import LOST
 
@@ -95,6 +95,16 @@ class RemoteSession:
         self.remote.checkpoint = answer.outcome.checkpoint
         return remote_wire.unpack_outcome(answer.outcome)
 
+    async def frame(self, kid: str, number: int, text: str, width: int) -> Outcome:
+        """The value of an expression among the variables of one of a thread's frames."""
+        self._running = True
+        try:
+            call = self.line.later("frame", thread=kid, number=number, text=text.encode(), width=width)
+            answer = await asyncio.wrap_future(call)
+        finally:
+            self._running = False
+        return remote_wire.unpack_outcome(answer.outcome)
+
     async def room(self) -> None:
         """Writing here waits for the terminal."""
 
@@ -125,6 +135,16 @@ class RemoteSession:
     def threads(self) -> list[ThreadRow]:
         """The threads that are alive."""
         return self.remote.threads()
+
+    async def act(self, kid: str, what: str) -> Acted:
+        """Kill, suspend, resume or step a thread."""
+        answer = await asyncio.wrap_future(self.line.later("act", thread=kid, what=what))
+        return Acted(remote_wire.unpack_row(answer.row), answer.done)
+
+    async def log(self, kid: str, first: int) -> Logged:
+        """Show the lines of a thread's console, from a number on."""
+        answer = await asyncio.wrap_future(self.line.later("log", thread=kid, first=first, numbers=False))
+        return Logged(answer.first, answer.end)
 
     def status(self) -> Status:
         """Numbers for the status bar: the last known ones, since drawing it must never wait."""

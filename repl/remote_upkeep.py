@@ -93,9 +93,9 @@ class Upkeep:
         assert report is not None
         return report
 
-    def packed(self, report: Report) -> dict[str, Any]:
+    def packed(self, report: Report, running: dict[str, Any] | None = None) -> dict[str, Any]:
         """A report as a message."""
-        return {"report": json.dumps(findings(self.world.store, report))}
+        return {"report": json.dumps(findings(self.world.store, report)._replace(running=running))}
 
     # ------------------------------------------------------------------ what is done
 
@@ -109,7 +109,7 @@ class Upkeep:
         """Count and measure."""
         report = await self.report(lambda watched: maintenance.statistics(self.world.store, watched), params.watcher)
         await self.guest.durable()
-        return self.packed(report)
+        return self.packed(report, self.world.statistics())
 
     async def collect(self, params: Any) -> dict[str, Any]:
         """Delete garbage, and give its space back."""

@@ -18,7 +18,7 @@ from holdfast.repl import exits
 from holdfast.repl.exits import Failure
 from holdfast.repl.host import Candidate, Description, Outcome, Place, Problem, Program, Status, ThreadRow
 
-VERSION = 2
+VERSION = 3
 MESSAGE_WORDS_MAX = 4 << 20
 """A larger message (32 MB) ends the connection."""
 SOURCES_BYTES_MAX = 24 << 20
@@ -180,7 +180,19 @@ def unpack_outcome(packed: Any) -> Outcome:
 
 def unpack_rows(packed: Any) -> list[ThreadRow]:
     """Threads."""
-    return [ThreadRow(row.id, row.name, row.state, row.at) for row in packed]
+    return [unpack_row(row) for row in packed]
+
+
+def pack_row(row: ThreadRow) -> dict[str, Any]:
+    """A thread."""
+    packed = row._asdict()
+    packed["cpuMs"] = packed.pop("cpu_ms")
+    return packed
+
+
+def unpack_row(row: Any) -> ThreadRow:
+    """The same on the other side."""
+    return ThreadRow(row.id, row.name, row.state, row.at, row.cpuMs, row.mailbox, row.parent, row.console)
 
 
 def pack_description(found: Description) -> dict[str, Any]:

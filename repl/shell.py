@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import sys
 from collections.abc import Coroutine
@@ -16,12 +17,15 @@ from holdfast.repl.entries import lines
 from holdfast.repl.exits import Failure
 from holdfast.repl.host import Description, Outcome, SessionHost
 from holdfast.repl.problems import rendered, where
+from holdfast.repl.thread_table import gone, listing, told
 
 if TYPE_CHECKING:
     from holdfast.repl.prompt import PromptConsole
 
 T = TypeVar("T")
 
+ACTS = ("kill", "suspend", "resume", "step")
+_NUMBER = re.compile(r"-?[0-9]{1,15}")
 LEAVE = frozenset({"exit", "quit", "exit()", "quit()"})
 
 
@@ -130,7 +134,28 @@ class Shell:
             self.show(outcome)
             self.out(f"{outcome.seconds * 1000:.3f} ms, {outcome.cpu_seconds * 1000:.3f} ms of it computing")
             return
+        if name in ACTS or name in ("log", "frame"):
+            await self.thread_command(server, name, rest)
+            return
         self.out(self.answer(name, rest))
+
+    async def thread_command(self, server: asyncio.Task[None], name: str, rest: str) -> None:
+        """A command for one thread."""
+        kid, *more = rest.split(None, 2 if name == "frame" else 1)
+        if name in ACTS and not more:
+            found = await beside(server, self.session.act(kid, name))
+            self.out(told(found.row))
+            if not found.done:
+                raise Failure("the thread has not come so far yet")
+        elif name == "log" and (not more or _NUMBER.fullmatch(more[0])):
+            wanted = int(more[0]) if more else 0
+            logged = await beside(server, self.session.log(kid, wanted))
+            if logged.first > wanted >= 0:
+                self.out(gone(wanted, logged.first))
+        elif name == "frame" and len(more) == 2 and more[0].isdecimal() and len(more[0]) < 10:
+            self.show(await beside(server, self.session.frame(kid, int(more[0]), more[1], self.width)))
+        else:
+            raise Failure(f"write :{name} {COMMANDS[name].argument}")
 
     def answer(self, name: str, rest: str) -> str:
         """The text that answers a command."""
@@ -145,8 +170,7 @@ class Shell:
             return f"checkpoint {session.checkpoint()} is on disk"
         if name == "threads":
             rows = session.threads()
-            lines = [f"{row.id or '-':<16} {row.state:<10} {escaped(row.name)}  {escaped(row.at)}" for row in rows]
-            return "\n".join(lines) or "no threads"
+            return "\n".join(listing(rows, width=self.width)) if rows else "no threads"
         if rest:
             session.switch(rest)
             return f"session {session.name}"

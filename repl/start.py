@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdfast.repl import exits
-from holdfast.repl.console import Console, say
+from holdfast.repl.console import Console, say, tell_paused
 from holdfast.repl.host import SessionHost
 from holdfast.repl.local import LocalHost, Options
 from holdfast.repl.remote_open import open_host
@@ -36,6 +36,8 @@ def start(options: Options, name: str, signals: Signals, *, interactive: bool) -
         except Ended:
             pass  # the exit code tells which signal it was
     console.check()
+    if interactive:
+        tell_paused(world.paused)
     if world.ended_by:
         say(f"ended by a signal; the world is at checkpoint {world.checkpoint}")
         return exits.SIGNAL + world.ended_by

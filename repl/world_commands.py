@@ -176,7 +176,10 @@ def import_(world: str, source: str) -> int:
 @json_option
 @click.pass_obj
 def stat(signals: Signals, world: str, as_json: bool) -> int:
-    """Count the objects of a world, and measure it."""
+    """Count the objects of a world, and measure it.
+
+    Where a process has it open, that one's numbers come too: its threads, and what its checkpoints cost.
+    """
     with Progress() as progress:
         found = care_for(world, signals, lambda care: care.measure(progress))
     if as_json:
@@ -194,7 +197,23 @@ def stat(signals: Signals, world: str, as_json: bool) -> int:
         print(f"  … {len(rows) - COLLECTED_CLASSES} more classes")
     for folder, number in found.waiting:
         print(escaped(f"{plural(number, 'write')} for {folder}: done when that folder is granted with :rw"))
+    if found.running is not None:
+        _running(found.running)
     return exits.OK
+
+
+def _running(found: dict[str, Any]) -> None:
+    """The numbers of the process that has the world open."""
+    states = ", ".join(f"{number:,} {escaped(state)}" for state, number in sorted(found["states"].items()))
+    print(f"{'threads':<14}{found['threads']:>16,}  {states}".rstrip())
+    print(f"{'switches':<14}{found['switches']:>16,}")
+    made = found["checkpoints"]
+    print(f"{'checkpoints':<14}{made['count']:>16,}  since the world was opened")
+    for name in ("pause", "flush"):
+        shares = ", ".join(f"{share} {made[f'{name}_{share}_ms']:.1f} ms" for share in ("p50", "p99", "max"))
+        print(f"  {name:<12}{'':16}  {shares}")
+    objects = ", ".join(f"{found[name]:,} {name}" for name in ("evicted", "dirty"))
+    print(f"{'loaded':<14}{found['loaded']:>16,}  {objects}")
 
 
 def _problems(found: Findings) -> None:
@@ -208,6 +227,8 @@ def _print_json(found: Findings, *without: str, **more: Any) -> None:
     data: dict[str, Any] = found._asdict()
     for name in ("classes", *without):
         del data[name]
+    if data["running"] is None:
+        del data["running"]
     data["problems"] = [{"name": name, "reason": why} for name, why in found.problems]
     print(json.dumps(data | more))
 

@@ -109,9 +109,7 @@ class Looking:
             return place_of_entry(proto) if proto is not None else None
         try:
             for frame in self.frames(thread):
-                place = frame.place()
-                if place is not None:
-                    return place
+                return frame.place() or place_of_entry(frame.proto)
         except DamagedRecord:
             return None
         return None

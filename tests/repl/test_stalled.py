@@ -47,7 +47,7 @@ def rest(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 def wait_until_parked(folder: Path) -> None:
     """Until the thread that prints waits for its terminal."""
-    while "sleeping   main" not in ended(start(folder, "ps"))[1]:
+    while not re.search(r"\bmain +sleeping", ended(start(folder, "ps"))[1]):
         pass
 
 

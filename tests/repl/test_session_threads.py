@@ -1,0 +1,127 @@
+"""Law: a REPL sees the threads of its world, tells them what to do, and looks into their frames."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast.repl import exits
+from tests.repl.commandline import holdfast
+from tests.repl.terminal import Terminal, command
+from tests.repl.test_threads import both, folder, good, rows, run
+
+__all__ = ["folder"]
+
+
+def entries(folder: Path, *lines: str) -> tuple[list[str], str]:
+    """Lines of output and the errors of a session without a prompt."""
+    done = holdfast(folder, "repl", stdin="".join(line + "\n" for line in lines))
+    errors = "".join(line for line in done.err.splitlines(keepends=True) if not line.startswith("note: "))
+    return done.out.splitlines(), errors
+
+
+@both
+def test_threads_and_orders(folder: Path, where: Any) -> None:
+    """The same table as ps, and the same answers."""
+    first, second = (row["id"] for row in rows(folder))
+    with where(folder):
+        out, errors = entries(
+            folder,
+            ":threads",
+            f":suspend {first}",
+            f":step {first}",
+            f":resume {first}",
+            f":kill {first}",
+            f":kill {first}",
+            f":log {first}",
+            f":log {second} -1",
+        )
+    assert [line.split()[:3] for line in out[:3]] == [
+        ["KID", "NAME", "STATE"],
+        [first, "start", "receiving"],
+        [second, "start", "receiving"],
+    ]
+    states = [line.split()[2] for line in out[3:7]]
+    assert states == ["suspended", "suspended", "receiving", "failed"]
+    assert out[7:] == ["begun", "finally 1", "finally 1"]
+    assert errors == f"error: the thread {first} has ended (failed)\n"
+
+
+@both
+def test_frame(folder: Path, where: Any) -> None:
+    """An expression sees the variables of the frame, self, and what the session has; it changes no variable."""
+    first = rows(folder)[0]["id"]
+    with where(folder):
+        out, errors = entries(
+            folder,
+            "let own = 100",
+            f":frame {first} 0 turns + k + own",
+            "_ + 1",
+            f":frame {first} 0 mine",
+            f":frame {first} 0 self.names.len()",
+            f':frame {first} 0 "self turns {{turns}} {{self.names[0]}}"',
+            f":frame {first} 1 k",
+            f":frame {first} 0 (fn() {{ var turns = 7; return turns }})()",
+            f":frame {first} 0 turns",
+            f":frame {first} 0 own",
+        )
+        assert out == ["102", "103", '[1, "x"]', "1", '"self turns 1 ada"', "1", "7", "1", "100"], errors
+        assert errors == ""
+
+
+@both
+def test_frame_refused(folder: Path, where: Any) -> None:
+    """What is no expression, no frame, no thread; and what the expression throws."""
+    first = rows(folder)[0]["id"]
+    with where(folder):
+        out, errors = entries(
+            folder,
+            f":frame {first} 9 k",
+            f":frame {first} 0 let k = 1",
+            f":frame {first} 0 k +",
+            f":frame {first} 0 nowhere",
+            f":frame {first} 0 turns = 5",
+            f":frame {first} 0",
+            f":frame {first} x k",
+            ":frame K-60000000fff 0 k",
+            f":frame {first} 0 k / 0",
+            ":kill",
+            f":kill {first} {first}",
+        )
+    assert out == []
+    for text in (
+        f"error: the thread {first} has 2 frames: the innermost is 0\n",
+        "error: write one expression\n",
+        "'nowhere' is not defined",
+        "error: the world has no thread K-60000000fff\n",
+        "ZeroDivision" if "ZeroDivision" in errors else "by zero",
+        "error: write :frame K-… N X\n",
+        "error: write :kill K-…\n",
+    ):
+        assert text in errors, errors
+    assert good(folder, "ps").count("receiving") == 2
+
+
+def test_frame_of_a_failed_thread(tmp_path: Path) -> None:
+    """Its frames are those in which it failed."""
+    run(tmp_path, 'fn bad(n) { let half = n / 2; throw Error("no") }\nroot.t = spawn bad(5)\nsleep(0.001)')
+    out, errors = entries(tmp_path, "root.t.id")
+    assert errors == ""
+    kid = out[0].strip('"')
+    assert entries(tmp_path, f":frame {kid} 0 half * 2")[0] == ["5.0"]
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_at_a_prompt(folder: Path, number: int) -> None:
+    """The commands work beside a prompt, whose terminal gets nothing that could drive it."""
+    kid = rows(folder)[number]["id"]
+    with Terminal(command("repl"), folder) as terminal:
+        terminal.prompt()
+        assert re.search(rf"{kid}\s+start\s+receiving", terminal.answer(":threads"))
+        assert terminal.answer(f":kill {kid}").endswith(f"{kid}  start  failed")
+        assert f"finally {number + 1}" in terminal.answer(f":log {kid}")
+        terminal.enter(":quit")
+        assert terminal.wait() == exits.OK
