@@ -84,7 +84,7 @@ def class_names(store: Store) -> dict[int, str]:
     from holdfast.vm.side import class_row, text_of
 
     found = {ids.LIST: "List", ids.MAP: "Map", ids.SET: "Set", ids.BOX: "variable", ids.FUNCTION: "Function"}
-    found |= {ids.THREAD: "Thread", ids.MESSAGE: "Message", ids.TEXT: "large Text"} | {
+    found |= {ids.THREAD: "Thread", ids.MESSAGE: "Message", ids.TEXT: "large Text", ids.CONSOLE: "Console"} | {
         cls._k: name for name, cls in ERRORS.items()
     }
     prefix = b"Mclass:"

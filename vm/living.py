@@ -172,6 +172,7 @@ class Living:
 
     def restore(self) -> None:
         """Bring back the threads that were alive at the last checkpoint."""
+        self.codes.free()
         found = []
         for key, record in self.world.store.scan(b"S" + THREADS):
             oid = int.from_bytes(key[2:], "big")

@@ -29,7 +29,7 @@ from holdfast.lang import ir
 from holdfast.lang.plain import PlainError, from_plain, to_plain
 from holdfast.lang.verify import VerifyError, verify_function
 from holdfast.vm.code import Proto
-from holdfast.vm.codec import ABSENT, DamagedRecord, encode_integer, key_name
+from holdfast.vm.codec import ABSENT, DamagedRecord, bare_codec, encode_integer, key_name
 from holdfast.vm.frames import Frame
 from holdfast.vm.positions import Position
 from holdfast.vm.side import CODE, FRAMES
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 LOAD = 64
 """Frames that are read at a time."""
+KEPT_MAX = 256
+"""Functions that are kept without asking who needs them."""
 _ABSENT = ["a"]
 _INTEGER = 2
 _key = struct.Struct(">1sQI").pack
@@ -150,6 +152,25 @@ class Codes:
             proto.key += f"/{ir.IR_VERSION}"
             self.world.table.protos[proto.key] = proto
         return proto
+
+    def free(self) -> None:
+        """Drop the functions that no frame refers to any more, where there are many.
+
+        To be called at opening only, before any thread runs.
+        """
+        start = b"M" + CODE
+        store = self.world.store
+        kept = {int(key[len(start) :]) for key, _ in store.scan(start) if key[len(start) :].isdigit()}
+        if len(kept) <= KEPT_MAX:
+            return
+        codec = bare_codec()
+        for key, record in store.scan(b"S" + FRAMES):
+            try:
+                kept.discard(next(iter(codec.unpack(key, record)), None))
+            except DamagedRecord:
+                return  # it may be mended, and what it refers to is not known
+        for number in kept:
+            self.world.outbox.meta[CODE + b"%d" % number] = None
 
     # ------------------------------------------------------------------ frames
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.vm import waits
+from holdfast.vm import stacks, waits
 from holdfast.vm.codec import seal_record
 from holdfast.vm.maintenance import check
 from holdfast.vm.store import Store
@@ -248,3 +248,18 @@ def test_a_world_of_waiting_threads(path: Path) -> None:
         world.run_source("for t in root.ts { if t.id.len() > 0 { t.send(1) } }", "look.hold")
         total = world.run_source("root.ts.reduce(fn(sum, t) => sum + t.join(), 0)", "sum.hold")
         assert total == sum(range(1, count + 1))
+
+
+def test_old_code_is_freed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Functions that no frame refers to any more are dropped at an opening; those of living threads stay."""
+    monkeypatch.setattr(stacks, "KEPT_MAX", 3)
+    start(path, "fn wait() => receive().value\nroot.t = spawn wait()\nsleep(0)")
+    for turn in range(6):
+        start(path, f"fn other{turn}() => receive()\nlet t = spawn other{turn}()\nprint({turn})\nsleep(0)\nt.kill()")
+    assert go_on(path, "print(threads.all().map(fn(t) => t.name))") == ['["wait", "main"]']
+    store = Store(path, create=False)
+    try:
+        assert len(list(store.scan(b"Mcode:"))) <= 5
+    finally:
+        store.close()
+    assert go_on(path, "root.t.send(3)\nprint(root.t.join())") == ["3"]
