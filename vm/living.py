@@ -5,7 +5,7 @@ Records (see :mod:`holdfast.vm.stacks` for those of frames)::
     ST THREAD   [thread, version, depth, flags, milliseconds, wait, begin, error, mailbox]
 
 ``THREAD`` are the 8 bytes of the thread's id.  ``depth`` is the number of its frames on record.  ``flags``: 1 for a
-thread that is suspended.  ``wait`` is nil or what it waits for (:mod:`holdfast.vm.waits`); ``begin`` is nil, or for a
+thread that is suspended, 2 for low and 4 for high priority.  ``wait`` is nil or what it waits for (:mod:`holdfast.vm.waits`); ``begin`` is nil, or for a
 thread that has not begun ``[function, [argument, …], [name, value, …]]``; ``error`` nil or what is thrown into it when
 it runs again; ``mailbox`` the messages that it has not taken.  A thread that has ended has none of these records.
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from holdfast.vm.world import World
 
 VERSION = 1
-SUSPENDED = 1
+SUSPENDED, LOW, HIGH = 1, 2, 4
 RANGE_ABOVE = 64
 """More frames than this are deleted as a range."""
 STACKS_MAX = 1_000
@@ -145,7 +145,7 @@ class Living:
             function, args, named = thread.begin
             begin = [function, list(args), [part for pair in named.items() for part in pair]]
         wait = thread.wait.record() if thread.wait is not None else None
-        flags = SUSPENDED if thread.suspended else 0
+        flags = (SUSPENDED if thread.suspended else 0) | (0, HIGH, LOW)[thread.priority]
         mailbox = list(thread.mailbox) if thread.mailbox else []
         return [thread, VERSION, depth, flags, round(thread.spent * 1000), wait, begin, thread.interrupt, mailbox]
 
@@ -190,7 +190,7 @@ class Living:
                 thread.state = thread.wait.state
                 thread.wait.begin(self.scheduler, thread)
             elif not thread.suspended:
-                self.scheduler.ready.append(thread)
+                self.scheduler.enqueue(thread)
 
     def _restore(self, thread: Thread, key: bytes, record: bytes) -> None:
         heap, scheduler = self.world.heap, self.scheduler
@@ -207,6 +207,8 @@ class Living:
         thread.state = "ready"
         thread.stored, thread.spent = depth, spent / 1000
         thread.suspended = bool(flags & SUSPENDED)
+        thread.priority = 1 if flags & HIGH else -1 if flags & LOW else 0
+        scheduler.ranked = scheduler.ranked or bool(thread.priority)
         if thread.output is not None:
             self.world.consoles.revive(live(thread.output))
         thread.interrupt = error

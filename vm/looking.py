@@ -18,6 +18,7 @@ from holdfast.vm.code import Proto
 from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.frames import Frame
 from holdfast.vm.objects import UNSET, Box, live
+from holdfast.vm.priorities import name_of
 
 if TYPE_CHECKING:
     from holdfast.vm.thread import Thread
@@ -145,5 +146,6 @@ def thread_fields(world: World) -> dict[str, Callable[[Any], Any]]:
         "frames": looking.frames_of,
         "children": lambda thread: world.new_list(list(looking.children(thread))),
         "cpu_ms": lambda thread: round(thread.spent * 1000) if alive(thread) else 0,
+        "priority": lambda thread: name_of(thread.priority) if alive(thread) else "normal",
         "mailbox": lambda thread: len(thread.mailbox or ()) if alive(thread) else 0,
     }

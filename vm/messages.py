@@ -261,6 +261,10 @@ def thread_methods(scheduler: Scheduler, mail: Mail) -> dict[str, Callable[..., 
         """Let a suspended thread go on."""
         scheduler.unsuspend(self)
 
+    def set_priority(self: Any, name: Any) -> None:
+        """Give the thread a "low", "normal" or "high" priority: how often it has its turn while others are ready."""
+        scheduler.set_priority(self, name)
+
     def step(self: Any) -> None:
         """Let a suspended thread go on to its next safepoint: a call, a turn of a loop, or where it waits."""
         scheduler.unsuspend(self, step=True)
@@ -273,6 +277,7 @@ def thread_methods(scheduler: Scheduler, mail: Mail) -> dict[str, Callable[..., 
         "suspend": suspend,
         "resume": resume,
         "step": step,
+        "set_priority": set_priority,
     }
 
 

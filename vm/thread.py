@@ -53,7 +53,9 @@ class Thread(Obj):
         "name",
         "output",
         "parent",
+        "passed",
         "post",
+        "priority",
         "result",
         "runs",
         "senders",
@@ -96,6 +98,10 @@ class Thread(Obj):
     """Number of the timer that may wake it; another timer of the same thread is stale."""
     runs: int
     """How often it was given a slice."""
+    priority: int
+    """-1, 0 or 1."""
+    passed: int
+    """How often it was not treated as others for that, in a row."""
     spent: float
     """Seconds of all its slices."""
     suspended: bool

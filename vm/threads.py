@@ -28,6 +28,7 @@ from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.joining import Joining
 from holdfast.vm.limits import CALL_DEPTH
 from holdfast.vm.objects import Error, Thrown, fail, make_error
+from holdfast.vm.priorities import Priorities
 from holdfast.vm.thread import Failure, Thread
 from holdfast.vm.ticker import SLICE_S, Ticker
 from holdfast.vm.waits import AGAIN, Buffer, Deadline, Outlet, Redo, Room, Sleep, Wait
@@ -56,7 +57,7 @@ class Deadlock(Exception):
     """Nothing can run, and something waits."""
 
 
-class Scheduler(Joining):
+class Scheduler(Joining, Priorities):
     """The threads of one world."""
 
     def __init__(
@@ -145,7 +146,7 @@ class Scheduler(Joining):
         thread.mailbox = thread.senders = thread.interrupt = thread.waiters = None
         thread.result = thread.error = thread.post = None
         thread.stored = -1
-        thread.wake = thread.runs = 0
+        thread.wake = thread.runs = thread.priority = thread.passed = 0
         thread.spent = 0.0
         thread.suspended = thread.stepping = False
         current = thread.parent = self.current
@@ -157,7 +158,7 @@ class Scheduler(Joining):
         thread.begin = thread.stack = thread.known = thread.failure = thread.greenlet = thread.wait = None
         thread.mailbox = thread.senders = thread.interrupt = thread.waiters = None
         thread.stored = -1
-        thread.wake = thread.runs = 0
+        thread.wake = thread.runs = thread.priority = thread.passed = 0
         thread.spent = 0.0
         thread.suspended = thread.stepping = False
 
@@ -305,7 +306,7 @@ class Scheduler(Joining):
             thread.wait.cancel(self, thread)
         self.touched[thread] = None
         if not thread.suspended:
-            self.ready.append(thread)
+            self.enqueue(thread)
 
     def enter(self, thread: Thread) -> Any:
         """Make a ready thread the current one; its greenlet, to switch to."""
@@ -335,7 +336,7 @@ class Scheduler(Joining):
             and self.victim is None
             and not (self.timers and self.timers[0][0] <= now)
         ):
-            following = self.ready.popleft()
+            following = self.pick() if self.ranked else self.ready.popleft()
             parked = self.enter(following)
             if following is not current or current.greenlet is not greenlet.getcurrent():
                 del current, following
@@ -478,7 +479,7 @@ class Scheduler(Joining):
         assert thread is not None
         thread.state = "ready"
         if not thread.suspended:
-            self.ready.append(thread)
+            self.enqueue(thread)
         self.switch_out()
         if thread.interrupt is not None:
             self.throw_interrupt(thread)
@@ -513,7 +514,7 @@ class Scheduler(Joining):
             if not self.ready:
                 break
             try:
-                self.enter(self.ready.popleft()).switch()
+                self.enter(self.pick()).switch()
             finally:
                 self.current = None
             if self.victim is not None:
@@ -587,7 +588,7 @@ class Scheduler(Joining):
         thread.suspended = False
         self.touched[thread] = None
         if thread.state == "ready" and not any(thread in level for level in self.started):
-            self.ready.append(thread)
+            self.enqueue(thread)
 
 
 __all__ = ["Deadlock", "Outlet", "Scheduler", "Thread", "Ticker"]

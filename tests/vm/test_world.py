@@ -205,5 +205,6 @@ def test_migrate_has_limits(tmp_path: Path) -> None:
         path = tmp_path / error
         run(path, (old, "p.hold"))
         arrow = "" if body.startswith("{") else "=>"
-        new = f"class P {{\nb = 2\nfn migrate(old) {arrow} {body}\n}}\ntry {{ print(root.p.b) }} catch e {{ print(e.kind) }}"
+        new = f"class P {{\nb = 2\nfn migrate(old) {arrow} {body}\n}}\n"
+        new += "try { print(root.p.b) } catch e { print(e.kind) }"
         assert run(path, (new, "p.hold")) == [error]
