@@ -73,6 +73,8 @@ class LocalHost:
         console.unblock(self.world.scheduler.event.set)
         self.driver = Driver(self.world, console)
         self.door = self.driver.door = Door(self)
+        self.more = 0
+        """Threads that the last list of them has left out."""
         self.paused = 0
         """Threads that were alive when the world was closed."""
 

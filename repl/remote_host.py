@@ -35,6 +35,8 @@ class RemoteHost:
         self.signals = signals
         self.ended_by = 0
         """Number of the signal that ends this process, 0 for none."""
+        self.more = 0
+        """Threads that the last list of them has left out."""
         self.paused = 0
         """Threads that pause because the world was closed: over there it is open."""
         self.checkpoint = 0
@@ -143,7 +145,9 @@ class RemoteHost:
 
     def threads(self) -> list[ThreadRow]:
         """The threads that are alive."""
-        return remote_wire.unpack_rows(self.line.call("threads").rows)
+        answer = self.line.call("threads")
+        self.more = int(answer.more)
+        return remote_wire.unpack_rows(answer.rows)
 
     def act(self, kid: str, what: str) -> Acted:
         """Kill, suspend, resume or step a thread."""
