@@ -182,6 +182,7 @@ class LocalHost:
             return until_done and not living and not self.door.busy
 
         driver.drive(over)
+        driver.failures.ended(None)
 
     def attach(self, kid: str, first: int) -> Outcome | None:
         """Write the lines of a thread's console until it has ended; None when Ctrl-C came first."""

@@ -43,6 +43,7 @@ class RemoteHost:
         """Number of the last checkpoint that an answer told of."""
         self.listener = self._signal
         self._asked = 0
+        self._listens = False
         self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         line.deliver = self._deliver
 
@@ -55,10 +56,12 @@ class RemoteHost:
     def close(self) -> None:
         """Hang up; a program of this terminal that still runs is interrupted."""
         self.line.close()
-        self.signals.listener = None
+        if self._listens:
+            self.signals.listener = None
 
     def listen(self) -> None:
         """From here on signals are told to whoever uses the line, until it is closed."""
+        self._listens = True
         self.signals.listener = lambda number: self.listener(number)
 
     # ------------------------------------------------------------------ programs

@@ -217,6 +217,8 @@ def attach(signals: Signals, thread: str, world: str, first: int) -> int:
     console = Console()
     with open_host(Options(world, create=False), console, signals) as opened:
         outcome = opened.attach(thread, first)
+        if outcome is None:
+            signals.ignore()
         alone = isinstance(opened, LocalHost)
     console.check()
     if outcome is None:

@@ -421,6 +421,7 @@ def test_detaching_does_not_kill(tmp_path: Path, where: Any) -> None:
             with Running(tmp_path, "attach", kid) as running:
                 assert running.line() == "tick 1"
                 running.send(number)
+                running.send(number)  # whoever is in a hurry
                 done = running.end()
             assert done.code == exits.SIGNAL + number
             if number == signal.SIGINT:
@@ -441,9 +442,16 @@ def test_serve_lets_threads_go_on(tmp_path: Path) -> None:
     """What paused goes on; it is told when it fails; the process ends by itself if that was wanted."""
     detach(tmp_path, TICK + "root.ticked = n")
     detach(tmp_path, 'throw "oh"', "e.hold")
+    detach(
+        tmp_path, "fn f() { throw KeyError(1) }\nlet t = spawn f()\nsleep(0.01)\ntry { t.join() } catch e {}", "c.hold"
+    )
     done = holdfast(tmp_path, "serve", "--until-done")
     assert done.code == exits.OK
-    assert done.out.splitlines()[0].endswith("; 2 threads")
+    assert done.out.splitlines()[0].endswith("; 3 threads")
+    assert done.err == (
+        "note: the thread 'main' failed, and nobody joined it\n"
+        'error: Error: oh\n  at e.hold:1 in main\n     1 | throw "oh"\n'
+    )
     assert good(tmp_path, "inspect", "root.ticked") == "Int\n  value  40\n"
 
 
