@@ -107,7 +107,8 @@ interface World {
   run @1 (program :Program) -> (fault :Fault, outcome :Outcome);
   interrupt @2 () -> (fault :Fault, done :Bool);
   # Ctrl-C: ends the program or entry that runs.
-  threads @3 () -> (fault :Fault, rows :List(ThreadRow));
+  threads @3 () -> (fault :Fault, rows :List(ThreadRow), more :UInt64);
+  # More: so many others are alive, and left out.
   inspect @4 (what :Text, width :UInt32) -> (fault :Fault, description :Description);
 
   # Sessions.

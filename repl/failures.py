@@ -26,12 +26,26 @@ class Failures:
         """Who is told where the thread has no console, """
         self.loud = False
         """and also where that has no terminal."""
+        self._counted = (0, 0)
 
     def attend(self) -> None:
         """Tell of those that nobody can join any more.  To be called often; does nothing inside ``atomic``."""
         lost = self.world.scheduler.lost
         while lost and not self.world.heap.levels:
             self.tell(lost.popleft())
+        if self.loud and not self.world.heap.levels:
+            self._orphans()
+
+    def _orphans(self) -> None:
+        """Tell of those whose parent has ended, and whose console has no terminal."""
+        failures, living = self.world.scheduler.failures, self.world.scheduler.living
+        if (len(failures), len(living)) == self._counted:
+            return
+        for reference, failure in list(failures.items()):
+            thread, output = reference(), failure.output
+            if thread is not None and thread.f_parent not in living and (output is None or output.outlet is None):
+                self.tell(failure)
+        self._counted = len(failures), len(living)
 
     def ended(self, terminal: Any) -> None:
         """Tell of all that a terminal has started: who could join them has had the time."""

@@ -73,6 +73,8 @@ class LocalHost:
         console.unblock(self.world.scheduler.event.set)
         self.driver = Driver(self.world, console)
         self.door = self.driver.door = Door(self)
+        self.more = 0
+        """Threads that the last list of them has left out."""
         self.paused = 0
         """Threads that were alive when the world was closed."""
 
@@ -180,6 +182,7 @@ class LocalHost:
             return until_done and not living and not self.door.busy
 
         driver.drive(over)
+        driver.failures.ended(None)
 
     def attach(self, kid: str, first: int) -> Outcome | None:
         """Write the lines of a thread's console until it has ended; None when Ctrl-C came first."""

@@ -24,7 +24,7 @@ from holdfast.repl.host import Outcome, Problem
 from holdfast.repl.local import outcome_of
 from holdfast.repl.remote_server import CALLS_MAX
 from holdfast.repl.remote_upkeep import Upkeep
-from holdfast.repl.thread_view import thread_rows
+from holdfast.repl.thread_view import row_of
 from holdfast.vm import ids
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ FAILURE_SIZE = 1_000
 """What a failed thread counts for in the queue."""
 VANISHED = "the terminal that ran this has gone"
 WIDTH_MAX = 10_000
+ROWS_MAX = 50_000
+"""Threads that are told of in one answer."""
+ROWS_AT_ONCE = 200
+"""Rows that are made between two time slices of the world's threads."""
 
 Answer = dict[str, Any]
 
@@ -296,9 +300,15 @@ class Guest:
 
     async def threads(self, params: Any) -> Answer:
         """The threads that are alive."""
-        rows = [remote_wire.pack_row(row) for row in thread_rows(self.world)]
+        living, rows = self.world.scheduler.living, []
+        threads = list(living)
+        for number, thread in enumerate(threads[:ROWS_MAX], 1):
+            if thread in living:
+                rows.append(remote_wire.pack_row(row_of(self.world, thread)))
+            if number % ROWS_AT_ONCE == 0:
+                await asyncio.sleep(0)  # the world goes on meanwhile
         await self.durable()
-        return {"rows": rows}
+        return {"rows": rows, "more": max(0, len(threads) - ROWS_MAX)}
 
     async def look(self, params: Any) -> Answer:
         """From here on this terminal only looks."""

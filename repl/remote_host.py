@@ -35,12 +35,15 @@ class RemoteHost:
         self.signals = signals
         self.ended_by = 0
         """Number of the signal that ends this process, 0 for none."""
+        self.more = 0
+        """Threads that the last list of them has left out."""
         self.paused = 0
         """Threads that pause because the world was closed: over there it is open."""
         self.checkpoint = 0
         """Number of the last checkpoint that an answer told of."""
         self.listener = self._signal
         self._asked = 0
+        self._listens = False
         self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         line.deliver = self._deliver
 
@@ -53,10 +56,12 @@ class RemoteHost:
     def close(self) -> None:
         """Hang up; a program of this terminal that still runs is interrupted."""
         self.line.close()
-        self.signals.listener = None
+        if self._listens:
+            self.signals.listener = None
 
     def listen(self) -> None:
         """From here on signals are told to whoever uses the line, until it is closed."""
+        self._listens = True
         self.signals.listener = lambda number: self.listener(number)
 
     # ------------------------------------------------------------------ programs
@@ -143,7 +148,9 @@ class RemoteHost:
 
     def threads(self) -> list[ThreadRow]:
         """The threads that are alive."""
-        return remote_wire.unpack_rows(self.line.call("threads").rows)
+        answer = self.line.call("threads")
+        self.more = int(answer.more)
+        return remote_wire.unpack_rows(answer.rows)
 
     def act(self, kid: str, what: str) -> Acted:
         """Kill, suspend, resume or step a thread."""

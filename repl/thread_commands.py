@@ -59,6 +59,8 @@ def ps(signals: Signals, world: str, as_json: bool, tree: bool, watch: bool) -> 
         return watch_threads(world, console, signals, tree)
     with open_host(Options(world, create=False), console, signals) as opened:
         rows = opened.threads()
+    if opened.more:
+        say(f"note: {plural(opened.more, 'more thread')}, the newest, not listed: too many for one answer")
     if as_json:
         click.echo(json.dumps([row._asdict() for row in rows]))
         return exits.OK
@@ -215,6 +217,8 @@ def attach(signals: Signals, thread: str, world: str, first: int) -> int:
     console = Console()
     with open_host(Options(world, create=False), console, signals) as opened:
         outcome = opened.attach(thread, first)
+        if outcome is None:
+            signals.ignore()
         alone = isinstance(opened, LocalHost)
     console.check()
     if outcome is None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from holdfast.repl import exits
+from holdfast.repl.exits import Failure
 from holdfast.repl.host import ThreadRow
+from holdfast.repl.remote_door import connect
+from holdfast.repl.remote_line import Line
 from holdfast.repl.thread_table import listing, told
 from tests.repl.commandline import Result, Running, holdfast
 
@@ -78,10 +81,10 @@ def closed(folder: Path) -> Iterator[None]:
 both = pytest.mark.parametrize("where", [closed, serving])
 
 
-def run(folder: Path, text: str, *arguments: str, code: int = exits.OK) -> Result:
+def run(folder: Path, text: str, *arguments: str, code: int = exits.OK, args: tuple[str, ...] = ()) -> Result:
     """Run a program."""
     (folder / "a.hold").write_text(text)
-    done = holdfast(folder, "run", *arguments, "a.hold")
+    done = holdfast(folder, "run", *arguments, "a.hold", *args)
     assert done.code == code, done
     return done
 
@@ -201,7 +204,7 @@ def test_step(tmp_path: Path, where: Any) -> None:
             seen.append((frames[0]["line"], frames[0]["locals"].get("i")))
     turns = [turn for _, turn in seen if turn is not None]
     assert turns == sorted(turns) and turns[-1] > turns[0], seen
-    assert all(after - before <= 1 for before, after in itertools.pairwise(turns)), seen
+    assert all(after - before <= 1 for before, after in pairwise(turns)), seen
     assert {row["state"] for row in rows(tmp_path)} == {"suspended"}
 
 
@@ -418,6 +421,7 @@ def test_detaching_does_not_kill(tmp_path: Path, where: Any) -> None:
             with Running(tmp_path, "attach", kid) as running:
                 assert running.line() == "tick 1"
                 running.send(number)
+                running.send(number)  # whoever is in a hurry
                 done = running.end()
             assert done.code == exits.SIGNAL + number
             if number == signal.SIGINT:
@@ -438,9 +442,16 @@ def test_serve_lets_threads_go_on(tmp_path: Path) -> None:
     """What paused goes on; it is told when it fails; the process ends by itself if that was wanted."""
     detach(tmp_path, TICK + "root.ticked = n")
     detach(tmp_path, 'throw "oh"', "e.hold")
+    detach(
+        tmp_path, "fn f() { throw KeyError(1) }\nlet t = spawn f()\nsleep(0.01)\ntry { t.join() } catch e {}", "c.hold"
+    )
     done = holdfast(tmp_path, "serve", "--until-done")
     assert done.code == exits.OK
-    assert done.out.splitlines()[0].endswith("; 2 threads")
+    assert done.out.splitlines()[0].endswith("; 3 threads")
+    assert done.err == (
+        "note: the thread 'main' failed, and nobody joined it\n"
+        'error: Error: oh\n  at e.hold:1 in main\n     1 | throw "oh"\n'
+    )
     assert good(tmp_path, "inspect", "root.ticked") == "Int\n  value  40\n"
 
 
@@ -542,3 +553,75 @@ def test_stat_of_an_open_world(folder: Path) -> None:
         lines = dict(line.split(maxsplit=1) for line in good(folder, "world", "stat").splitlines())
         assert lines["threads"] == "2  2 receiving"
         assert lines.keys() >= {"switches", "checkpoints", "pause", "flush", "loaded"}
+
+
+# --------------------------------------------------------------------------- over the socket
+
+
+def test_a_slow_reader_misses_lines(tmp_path: Path) -> None:
+    """Who does not read holds nobody up; what the console has let go of meanwhile is told, and nothing else is lost."""
+    text = """
+let more = "x" * 100
+print("begin")
+receive()
+for i in 1..60_000 { print("{i} {more}") }
+root.done = true
+receive()
+print("end")
+"""
+    with serving(tmp_path):
+        kid, _ = detach(tmp_path, text)
+        with Running(tmp_path, "attach", kid) as running:
+            assert running.line() == "begin"
+            send = "let t = threads.find(args[0])\nt.send(1)\n"
+            run(tmp_path, send + 'while not ("done" in root) { sleep(0.01) }\nt.send(1)', args=(kid,))
+            done = running.end()
+    *lines, last = done.out.splitlines()
+    numbers = [int(line.split()[0]) for line in lines]
+    gaps = [(a + 1, b - 1) for a, b in pairwise([0, *numbers]) if b != a + 1]
+    assert (done.code, last, numbers[-1]) == (exits.OK, "end", 59_999) and gaps
+    assert done.err == "".join(f"note: the lines {a} to {b} are not kept any more\n" for a, b in gaps)
+
+
+def test_calls_that_make_no_sense(folder: Path) -> None:
+    """A terminal that asks for nonsense gets an answer in words, and the world goes on."""
+    first = rows(folder)[0]["id"]
+    with serving(folder):
+        connection = connect(str(folder / ".holdfast"))
+        assert connection is not None
+        line = Line(connection)
+        texts = [
+            ("act", {"thread": first, "what": "eat"}, "cannot be told to 'eat'"),
+            ("act", {"thread": "", "what": "kill"}, "is no KID"),
+            ("act", {"thread": "K-" + "f" * 16, "what": "kill"}, "too large"),
+            ("log", {"thread": "K-1", "first": 0, "numbers": False}, "has no thread"),
+            ("attach", {"thread": "\x00" * 1000, "first": 0}, "is no KID"),
+            ("frame", {"thread": first, "number": 0, "text": b"1", "width": 80}, "in no session"),
+            ("start", {"program": {"main": {"name": "a.hold", "content": b"let = 3"}}}, "a.hold:1"),
+            ("start", {"program": {"main": {"name": "a.hold", "content": b"\xff"}}}, "UTF-8"),
+        ]
+        for method, params, text in texts:
+            with pytest.raises(Failure) as caught:
+                line.call(method, **params)
+            assert text in caught.value.message and "/" not in caught.value.message.replace(" / ", ""), method
+        line.call("enter", session="s")
+        for number in (5, 2**32 - 1):
+            with pytest.raises(Failure, match="has 2 frames"):
+                line.call("frame", thread=first, number=number, text=b"1", width=80)
+        for wanted in (-(2**63), 2**63 - 1):
+            found = line.call("log", thread=first, first=wanted, numbers=True)
+            assert found.end in (1, 2**63 - 1)
+        attached = line.later("attach", thread=first, first=0)  # it hangs up amid this
+        assert not attached.done()
+        line.close()
+        assert [row["state"] for row in rows(folder)] == ["receiving", "receiving"]
+
+
+def test_the_newest_threads_are_left_out(tmp_path: Path) -> None:
+    """Where there are too many for one answer."""
+    run(tmp_path, "fn f() { receive() }\nfor i in 0..50_003 { spawn f() }")
+    with serving(tmp_path):
+        done = holdfast(tmp_path, "ps", "--json")
+        assert len(json.loads(done.out)) == 50_000
+        assert done.err.startswith("note: 3 more threads, the newest, not listed")
+    assert len(rows(tmp_path)) == 50_003
