@@ -5,9 +5,10 @@ Records (see :mod:`holdfast.vm.stacks` for those of frames)::
     ST THREAD   [thread, version, depth, flags, milliseconds, wait, begin, error, mailbox]
 
 ``THREAD`` are the 8 bytes of the thread's id.  ``depth`` is the number of its frames on record.  ``flags``: 1 for a
-thread that is suspended, 2 for low and 4 for high priority.  ``wait`` is nil or what it waits for (:mod:`holdfast.vm.waits`); ``begin`` is nil, or for a
-thread that has not begun ``[function, [argument, …], [name, value, …]]``; ``error`` nil or what is thrown into it when
-it runs again; ``mailbox`` the messages that it has not taken.  A thread that has ended has none of these records.
+thread that is suspended, 2 for low and 4 for high priority.  ``wait`` is nil or what it waits for
+(:mod:`holdfast.vm.waits`); ``begin`` is nil, or for a thread that has not begun its function, its arguments, and names
+and values of those that are given by name; ``error`` nil or what is thrown into it when it runs again; ``mailbox`` the
+messages that it has not taken.  A thread that has ended has none of these records.
 
 **A consistent step.**  All threads are parked when a checkpoint begins.  What is read of them then is references: of
 the objects that these lead to, the checkpoint writes the state of the same moment, as it does for all others.  So no
