@@ -88,6 +88,7 @@ class Session:
         unit = self.compile(text)
         main = unit.protos[unit.unit.main].instance()
         thread = self.world.scheduler.start(unit.source.name, main, (), {})
+        self.world.scheduler.hasten(thread)
         return Entry(self, unit, thread)
 
     # ------------------------------------------------------------------ variables

@@ -44,6 +44,7 @@ class Thread(Obj):
 
     __slots__ = (
         "begin",
+        "doomed",
         "error",
         "failure",
         "greenlet",
@@ -98,6 +99,8 @@ class Thread(Obj):
     """Number of the timer that may wake it; another timer of the same thread is stale."""
     runs: int
     """How often it was given a slice."""
+    doomed: float
+    """When a killed thread must have ended, by the monotonic clock; 0 for any other one."""
     priority: int
     """-1, 0 or 1."""
     passed: int

@@ -25,6 +25,7 @@ from greenlet import greenlet
 
 from holdfast.vm import limits
 from holdfast.vm.codec import DamagedRecord
+from holdfast.vm.control import SLOW, Control, killed
 from holdfast.vm.joining import Joining
 from holdfast.vm.limits import CALL_DEPTH
 from holdfast.vm.objects import Error, Thrown, fail, make_error
@@ -57,7 +58,7 @@ class Deadlock(Exception):
     """Nothing can run, and something waits."""
 
 
-class Scheduler(Joining, Priorities):
+class Scheduler(Joining, Priorities, Control):
     """The threads of one world."""
 
     def __init__(
@@ -147,7 +148,7 @@ class Scheduler(Joining, Priorities):
         thread.result = thread.error = thread.post = None
         thread.stored = -1
         thread.wake = thread.runs = thread.priority = thread.passed = 0
-        thread.spent = 0.0
+        thread.spent = thread.doomed = 0.0
         thread.suspended = thread.stepping = False
         current = thread.parent = self.current
         thread.output = current.output if current is not None else None
@@ -159,7 +160,7 @@ class Scheduler(Joining, Priorities):
         thread.mailbox = thread.senders = thread.interrupt = thread.waiters = None
         thread.stored = -1
         thread.wake = thread.runs = thread.priority = thread.passed = 0
-        thread.spent = 0.0
+        thread.spent = thread.doomed = 0.0
         thread.suspended = thread.stepping = False
 
     def start(self, name: str, function: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Thread:
@@ -361,6 +362,8 @@ class Scheduler(Joining, Priorities):
             self.on_event()
         if thread.interrupt is not None:
             self.throw_interrupt(thread)
+        if thread.doomed and monotonic() > thread.doomed:
+            raise Thrown(killed(SLOW))
         self.refuse_memory(thread)
         if self.in_atomic():
             if thread_time() - self.atomic_since > ATOMIC_S:
@@ -432,10 +435,14 @@ class Scheduler(Joining, Priorities):
             wait.begin(self, thread)
             if self.torture and not self.held:
                 self.tortures(thread)
+            if thread.doomed:
+                self.set_timer(thread.doomed, thread)
             self.switch_out()
             if thread.interrupt is not None:
                 self.throw_interrupt(thread)
             thread.wait = None
+            if thread.doomed and monotonic() >= thread.doomed:
+                raise Thrown(killed(SLOW))
             result = wait.outcome(self)
             if result is not AGAIN:
                 return result
@@ -547,48 +554,6 @@ class Scheduler(Joining, Priorities):
                     continue
                 if not self.event.wait(delay) and delay is None:
                     raise Deadlock
-
-    # ------------------------------------------------------------------ what others do to a thread
-
-    def interrupt(self, thread: Thread, message: str, kill: bool = False) -> None:
-        """Throw an error into a thread at its next safepoint, or where it waits.
-
-        With ``kill`` no ``catch`` takes it, and only ``finally`` runs.
-        """
-        if thread not in self.living:
-            return
-        error = make_error("ThreadError", message)
-        if kill:
-            error._x = {"killed": True}
-        thread.interrupt = error
-        self.touched[thread] = None
-        self.globals["_poll"] = True
-        self.unsuspend(thread)
-        self.make_ready(thread)
-
-    def suspend(self, thread: Thread) -> None:
-        """Let a thread not run until it is resumed."""
-        if thread not in self.living or thread.suspended:
-            return
-        thread.suspended = True
-        self.touched[thread] = None
-        if thread is self.current:
-            self.may_wait()
-            self.give_way()
-        elif thread.state == "ready" and thread in self.ready:
-            self.ready.remove(thread)
-
-    def unsuspend(self, thread: Thread, step: bool = False) -> None:
-        """Let a suspended thread run again; with ``step`` until its next safepoint."""
-        if thread not in self.living:
-            return
-        thread.stepping = step
-        if not thread.suspended:
-            return
-        thread.suspended = False
-        self.touched[thread] = None
-        if thread.state == "ready" and not any(thread in level for level in self.started):
-            self.enqueue(thread)
 
 
 __all__ = ["Deadlock", "Outlet", "Scheduler", "Thread", "Ticker"]

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from holdfast.vm import stacks, waits
+from holdfast.vm import control, stacks, waits
 from holdfast.vm.codec import seal_record
 from holdfast.vm.maintenance import check
+from holdfast.vm.session import Session
 from holdfast.vm.store import Store
 from holdfast.vm.world import World
 
@@ -115,7 +116,10 @@ def test_errors_in_flight(path: Path) -> None:
 
 def test_sleep_never_grows(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is left of a sleep is at most how long it was, whatever became of the clock."""
-    start(path, "fn nap(n) { sleep(n) }\nroot.a = spawn nap(1000)\nroot.b = spawn nap(0.5)\nsleep(0)")
+    start(
+        path,
+        'fn nap(n) { sleep(n) }\nroot.a = spawn nap(1000)\nroot.b = spawn nap(0.5)\nwhile root.b.state != "sleeping" { sleep(0) }',
+    )
     now = waits.time()
     for clock, least, most in ((now + 10_000, 0, 0), (now - 10_000, 1000, 1000), (now + 100, 850, 901)):
         monkeypatch.setattr(waits, "time", lambda clock=clock: clock)
@@ -174,10 +178,9 @@ def test_messages_survive(path: Path) -> None:
         }
         fn ask(t) => t.ask("q")
         root.server = spawn server()
-        sleep(0)
-        root.asker = spawn ask(root.server)
-        sleep(0)
         root.server.suspend()
+        root.asker = spawn ask(root.server)
+        while root.asker.state != "joining" { sleep(0) }
         root.server.send({a: 1})
         """,
     )
@@ -263,3 +266,38 @@ def test_old_code_is_freed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         store.close()
     assert go_on(path, "root.t.send(3)\nprint(root.t.join())") == ["3"]
+
+
+@pytest.mark.parametrize(
+    "body", ["while true {}", "sleep(1000)", "receive()", "try { while true {} } finally { sleep(9) }"]
+)
+def test_kill_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
+    """The finally blocks of a killed thread run, and when that takes too long it ends all the same."""
+    monkeypatch.setattr(control, "KILL_S", 0.05)
+    text = f"""
+        fn work() {{
+            try {{ sleep(1000) }} finally {{
+                root.begun = true
+                {body}
+            }}
+        }}
+        let t = spawn work()
+        while t.state != "sleeping" {{ sleep(0) }}
+        t.kill()
+        try {{ t.join() }} catch e {{ print(e.message, root.begun) }}
+        print(t.state)
+    """
+    assert go_on(path, text) == ["the thread was killed, and its finally blocks took too long true", "failed"]
+
+
+def test_an_entry_has_its_turn_at_once(path: Path) -> None:
+    """Beside many threads that spin, an entry of a session is the next to run."""
+    with World.open(path, durability="process") as world:
+        world.run_source("fn spin() { while true {} }\nroot.ts = []\nfor i in 0..100 { root.ts.push(spawn spin()) }")
+        entry = Session(world, "s").start("1 + 1")
+        switches = world.scheduler.switches
+        world.run_thread(entry.thread)
+        assert entry.thread.f_result == 2
+        assert world.scheduler.switches - switches <= 20
+        for thread in list(world.scheduler.living):
+            world.scheduler.interrupt(thread, "enough", kill=True)
