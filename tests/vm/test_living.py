@@ -116,10 +116,8 @@ def test_errors_in_flight(path: Path) -> None:
 
 def test_sleep_never_grows(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is left of a sleep is at most how long it was, whatever became of the clock."""
-    start(
-        path,
-        'fn nap(n) { sleep(n) }\nroot.a = spawn nap(1000)\nroot.b = spawn nap(0.5)\nwhile root.b.state != "sleeping" { sleep(0) }',
-    )
+    naps = "fn nap(n) { sleep(n) }\nroot.a = spawn nap(1000)\nroot.b = spawn nap(0.5)\n"
+    start(path, naps + 'while root.b.state != "sleeping" { sleep(0) }')
     now = waits.time()
     for clock, least, most in ((now + 10_000, 0, 0), (now - 10_000, 1000, 1000), (now + 100, 850, 901)):
         monkeypatch.setattr(waits, "time", lambda clock=clock: clock)
