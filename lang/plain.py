@@ -90,7 +90,7 @@ def from_plain(plain: Any, version: int) -> ir.Function:
         name, index, parameters, captures, body, size, spans, variables, boxed, doc, method, handling = plain
         made = ir.Function(
             _text(name),
-            _whole(index),
+            _index(index),
             [_parameter(one) for one in parameters],
             [_text(one) for one in captures],
             _read_nodes(body),
@@ -116,6 +116,13 @@ def _text(value: Any) -> str:
 def _whole(value: Any) -> int:
     if type(value) is not int or value < 0:
         raise PlainError("a number that is none")
+    return value
+
+
+def _index(value: Any) -> int:
+    """A constructor, which is of no function of its file, has a negative one."""
+    if type(value) is not int:
+        raise PlainError("an index that is no number")
     return value
 
 

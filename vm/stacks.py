@@ -144,10 +144,13 @@ class Codes:
         modules = self.world.modules
         modules.load_stored(module)  # it calls what its module defines by name, in the newest version
         unit = modules.version(module, hash_)
-        if not 0 <= index < len(unit.protos):
+        if index < 0:  # the constructor of a class
+            proto = self.world.table.protos.get(f"{unit.key}:{index}")
+        elif index < len(unit.protos):
+            proto = unit.protos[index]
+        else:
             raise DamagedRecord(name, "its source has no such function")
-        proto: Proto = unit.protos[index]
-        if to_plain(proto.function) != plain:  # another compiler has made it
+        if proto is None or to_plain(proto.function) != plain:  # another compiler, or version of a class, has made it
             proto = Proto(function, unit, self.world.table)
             proto.key += f"/{ir.IR_VERSION}"
             self.world.table.protos[proto.key] = proto

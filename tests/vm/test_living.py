@@ -83,6 +83,22 @@ def test_what_only_a_stack_has(path: Path) -> None:
     assert go_on(path, "root.t.send(5)\nprint(root.t.join())") == ["[[1, 5], true, true, 6]"]
 
 
+def test_constructors(path: Path) -> None:
+    """A thread that is saved while a class makes an instance, also when the class has changed since."""
+    text = """
+        class Base {
+            x = receive().value
+        }
+        class P extends Base {
+            y
+            fn init(y) { self.y = [y, receive().value] }
+        }
+    """
+    start(path, text + "fn make() => P(1)\nroot.t = spawn make()\nsleep(0)")
+    start(path, text.replace("y\n", "y\nz = 5\n", 1))
+    assert go_on(path, "root.t.send(2)\nroot.t.send(3)\nlet p = root.t.join()\nprint(p.x, p.y)") == ["2 [1, 3]"]
+
+
 def test_errors_in_flight(path: Path) -> None:
     """A finally that waits throws on what it was throwing; a catch that waits knows its error."""
     start(
