@@ -57,7 +57,6 @@ class Proto:
         "resumables",
         "rounds",
         "settled",
-        "stops",
         "table",
         "unit",
     )
@@ -71,8 +70,6 @@ class Proto:
         """Instruction to how often its speculation has failed: 1 means test, 2 use the generic operator."""
         self._loops: list[Loop] | None = None
         self._names: tuple[str, ...] | None = None
-        self.stops: dict[tuple[int, int], tuple[int, str | None]] = {}
-        """First and last instruction of a group to the one in it that may switch, and the local for its result."""
         self.places: dict[int, Place | None] = {}
         """Instruction to its place in the source, as far as asked for."""
         self.settled: set[tuple[int, int]] = set()

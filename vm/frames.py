@@ -21,14 +21,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from holdfast.lang import ir
 from holdfast.lang.assemble import LINE_BASE
 from holdfast.lang.lines import CALLS
 from holdfast.vm.code import place_of
 from holdfast.vm.codec import DamagedRecord
-from holdfast.vm.positions import Position, iterator_at, position
+from holdfast.vm.positions import Loop, Position, iterator_at, position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,13 +123,30 @@ class Known:
         self.keys.append(keys)
 
 
+class Site(NamedTuple):
+    """A place in a code object where a thread may be parked."""
+
+    proto: Proto
+    n: int
+    result: str | None
+    """See :class:`Frame`."""
+    loops: tuple[Loop, ...]
+    """The loops around it: their iterators matter, """
+    others: tuple[str, ...]
+    """and those in these locals do not."""
+
+
 class Capturer:
     """Reads stacks.  ``base`` is the code of the scheduler's functions that call guests."""
 
     def __init__(self, table: CodeTable, base: frozenset[CodeType], new_list: Callable[[list[Any]], Any]) -> None:
         self.table = table
-        self.base = base
+        self.base = {id(code) for code in base}
+        """By identity: to hash a code object means to hash all that is in it."""
         self.new_list = new_list
+        self.sites: dict[tuple[int, int], Site | None] = {}
+        """By identity of the code object and offset of the instruction, what stands there; None for a line of the
+        machine, by which a frame has handed over to another shape of its function, which stands above it."""
 
     def capture(self, top: FrameType | None, known: Known | None = None) -> tuple[int, list[Frame]]:
         """The guest frames from ``top`` outward: how many of the outermost are as they were read last time, and the
@@ -137,21 +154,22 @@ class Capturer:
 
         ``known`` is brought up to date.  Raises CaptureError.
         """
-        proto_of, base = self.table.proto_of, self.base
+        sites, base = self.sites, self.base
         places = known.places if known is not None else {}
-        frame = top
-        while frame is not None and frame.f_code not in base and proto_of(frame.f_code) is None:
-            frame = frame.f_back
-        found: list[tuple[Proto, int, FrameType]] = []
+        frame = self._innermost(top)
+        found: list[tuple[Site, FrameType]] = []
         kept = 0
-        while frame is not None and frame.f_code not in base:
-            proto = proto_of(frame.f_code)
-            if proto is None:
-                raise CaptureError(f"a host frame ({frame.f_code.co_name}) stands between the frames of a thread")
-            first = frame.f_lineno - LINE_BASE
-            # A frame at a line of the machine has handed over to another shape of its function, which stands above it.
-            if first < proto.function.size:
-                found.append((proto, first, frame))
+        while frame is not None:
+            code = frame.f_code
+            key = id(code), frame.f_lasti
+            try:
+                site = sites[key]
+            except KeyError:
+                if id(code) in base:
+                    break
+                site = sites[key] = self._site(frame)
+            if site is not None:
+                found.append((site, frame))
                 if id(frame) in places:
                     kept = places[id(frame)]  # it may have moved itself; those below it have not
                     break
@@ -164,32 +182,51 @@ class Capturer:
                 old = known.keys[kept]
             known.cut(kept)
         frames = []
-        for proto, first, there in reversed(found):
-            made, keys = self._read(proto, first, there, old)
+        for site, there in reversed(found):
+            made, keys = self._read(site, there, old)
             old = None
             frames.append(made)
             if known is not None:
                 known.add(there, keys)
         return kept, frames
 
-    def _read(
-        self, proto: Proto, first: int, frame: FrameType, old: dict[int, Any] | None
-    ) -> tuple[Frame, dict[int, Any] | None]:
-        """The frame that stands in the group of instructions that begins with ``first``."""
-        n, result = stop(proto, first, self.table.last_of(frame.f_code, first))
+    def _innermost(self, top: FrameType | None) -> FrameType | None:
+        """The first frame that is no host function which a guest has called."""
+        proto_of = self.table.proto_of
+        while top is not None and id(top.f_code) not in self.base and proto_of(top.f_code) is None:
+            top = top.f_back
+        return top
+
+    def _site(self, frame: FrameType) -> Site | None:
+        """What stands where the frame does."""
+        code = frame.f_code
+        proto = self.table.proto_of(code)
+        if proto is None:
+            raise CaptureError(f"a host frame ({code.co_name}) stands between the frames of a thread")
+        first = frame.f_lineno - LINE_BASE
+        if first >= proto.function.size:
+            return None
+        n, result = stop(proto, first, self.table.last_of(code, first))
+        loops = tuple(loop for loop in proto.loops if loop.first <= n <= loop.last)
+        around = {loop.iterator for loop in loops}
+        return Site(proto, n, result, loops, tuple({loop.iterator for loop in proto.loops} - around))
+
+    def _read(self, site: Site, frame: FrameType, old: dict[int, Any] | None) -> tuple[Frame, dict[int, Any] | None]:
+        """The frame that stands there; ``old`` are the Lists of keys that its loops had last time."""
         values = dict(frame.f_locals)
+        for name in site.others:
+            values.pop(name, None)
+        if not site.loops:
+            return Frame(site.proto, site.n, site.result, values), None
         keys: dict[int, Any] = {}
 
         def keys_of(raw: list[Any]) -> Any:
             keys[id(raw)] = made = (old or {}).get(id(raw)) or self.new_list(raw)
             return made
 
-        for loop in proto.loops:
-            if loop.first <= n <= loop.last:
-                values[loop.iterator] = position(values[loop.iterator], values[loop.source], keys_of)
-            else:
-                values.pop(loop.iterator, None)
-        return Frame(proto, n, result, values), keys or None
+        for loop in site.loops:
+            values[loop.iterator] = position(values[loop.iterator], values[loop.source], keys_of)
+        return Frame(site.proto, site.n, site.result, values), keys or None
 
 
 def stop(proto: Proto, first: int, last: int) -> tuple[int, str | None]:
@@ -197,14 +234,11 @@ def stop(proto: Proto, first: int, last: int) -> tuple[int, str | None]:
 
     Raises CaptureError when there is none.
     """
-    found = proto.stops.get((first, last))
-    if found is None:
-        ops = [node for node in ir.walk(proto.function.body) if isinstance(node, ir.Op) and first <= node.n <= last]
-        stops = [node for node in ops if node.op in STOPS]
-        if not stops and first:
-            raise CaptureError(f"{proto.key} stands at {first}, where nothing can switch")
-        found = proto.stops[first, last] = (stops[-1].n, stops[-1].dst) if stops else (0, None)
-    return found
+    ops = [node for node in ir.walk(proto.function.body) if isinstance(node, ir.Op) and first <= node.n <= last]
+    stops = [node for node in ops if node.op in STOPS]
+    if not stops and first:
+        raise CaptureError(f"{proto.key} stands at {first}, where nothing can switch")
+    return (stops[-1].n, stops[-1].dst) if stops else (0, None)
 
 
 class Frames(Protocol):

@@ -20,15 +20,17 @@ stay, since they may be mended.
 
 from __future__ import annotations
 
+import gc
 import struct
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from holdfast.vm import ids
 from holdfast.vm.codec import DamagedRecord
-from holdfast.vm.frames import Known
+from holdfast.vm.frames import Frame, Known
 from holdfast.vm.objects import Error, live, make_error
 from holdfast.vm.side import THREADS
 from holdfast.vm.stacks import Codes, Stack, frame_name
@@ -51,6 +53,18 @@ DROPS = 200
 _key = struct.Struct(">1sQ").pack
 
 
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the host's garbage collector, which looks at the whole heap whenever so and so much was allocated."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
 def header_name(oid: int) -> bytes:
     """The name of a thread's record."""
     return _key(THREADS, oid)
@@ -61,15 +75,16 @@ class Taken:
 
     __slots__ = ("codes", "depth", "first", "frames", "header", "runs", "stored", "thread")
 
-    def __init__(self, thread: Thread) -> None:
+    def __init__(self, thread: Thread, codes: Codes) -> None:
         self.thread = thread
+        self.codes = codes
         self.runs = thread.runs
         self.header: list[Any] | None = None
         """None for a thread that has ended."""
         self.first = 0
         """Depth of the first frame that is written, """
-        self.frames: list[list[Any]] = []
-        """and the values of it and all further in."""
+        self.frames: list[Frame] = []
+        """and it and all further in."""
         self.stored = thread.stored
         """Frames on record before."""
         self.depth = 0
@@ -78,8 +93,8 @@ class Taken:
         """Names and values of side records; None for one that goes."""
         oid = self.thread._i or heap.identify(self.thread)
         yield header_name(oid), self.header
-        for place, values in enumerate(self.frames, self.first):
-            yield frame_name(oid, place), values
+        for place, frame in enumerate(self.frames, self.first):
+            yield frame_name(oid, place), self.codes.values(frame)
         if self.stored - self.depth <= RANGE_ABOVE:
             for place in range(self.depth, self.stored):
                 yield frame_name(oid, place), None
@@ -112,18 +127,20 @@ class Living:
     def take(self) -> list[Taken]:
         """All that the checkpoint that is about to begin writes of threads."""
         touched, self.scheduler.touched = self.scheduler.touched, {}
-        self._last = [self._take(thread) for thread in touched]
+        with uncollected():
+            self._last = [self._take(thread) for thread in touched]
         return self._last
 
     def _take(self, thread: Thread) -> Taken:
-        taken = Taken(thread)
+        taken = Taken(thread, self.codes)
         if thread not in self.scheduler.living:
             thread.stored = -1
             return taken
         stack = thread.stack
         below = stack.below if stack is not None else 0
         data = stack.frames if stack is not None else []
-        first, frames = below, list(data)
+        # Copies: the thread may run before they are written, and goes on with what it has.
+        first, frames = below, [Frame(frame.proto, frame.n, frame.result, dict(frame.values)) for frame in data]
         parked = thread.greenlet.gr_frame if thread.greenlet is not None and thread.begin is None else None
         if parked is not None:
             known = thread.known
@@ -135,7 +152,9 @@ class Living:
             else:
                 frames += live
         taken.first, taken.depth = first, first + len(frames)
-        taken.frames = list(map(self.codes.values, frames))
+        taken.frames = frames
+        for frame in frames:
+            self.codes.number(frame.proto)  # a new one is written beside
         taken.header = self._header(thread, taken.depth)
         thread.stored = taken.depth
         return taken
@@ -173,6 +192,10 @@ class Living:
 
     def restore(self) -> None:
         """Bring back the threads that were alive at the last checkpoint."""
+        with uncollected():
+            self._restore_all()
+
+    def _restore_all(self) -> None:
         self.codes.free()
         found = []
         for key, record in self.world.store.scan(b"S" + THREADS):
