@@ -62,6 +62,8 @@ by one bit an addition, which would take years to get here."""
 
 INLINE_MAX = 1 << 16
 """Length from which on a Text or Bytes is written once, as an object of its own, and referred to."""
+FEW = 8
+"""A record of so many values, the head of an object's among them, is looked through only when it has become large."""
 BULKY = frozenset((str, bytes, list))
 TEXT_PREFIX = b"O" + (ids.TEXT << 40).to_bytes(8, "big")[:3]
 """How the keys of such objects begin."""
@@ -183,27 +185,34 @@ class Codec:
             self._raise(error, UnstorableValue(f"no record can hold this: {error}"))
 
     def _make_record(self) -> Callable[[bytes, list[Any]], bytes]:
-        default = self.default
+        default, pack = self.default, self.pack
 
         def record(key: bytes, values: list[Any]) -> bytes:
-            if not BULKY.isdisjoint(map(type, values)) and key[:4] != TEXT_PREFIX:
-                values = self._outlined(values)
+            if len(values) > FEW or values[-1].__class__ is list:
+                values = self._outlined(key, values)
             try:
                 payload = _packb(values, default=default, option=_OPTIONS)
             except TypeError as error:
                 self._raise(error, UnstorableValue(f"no record can hold this: {error}"))
+            if len(payload) > INLINE_MAX and len(values) <= FEW:
+                # A few values cannot be too large to be written once in vain, and are nearly always small.
+                less = self._outlined(key, values)
+                if less is not values:
+                    payload = pack(less)
             return _pack_head(RECORD_VERSION, len(payload), crc32(payload, crc32(key))) + payload
 
         return record
 
-    def _outlined(self, values: list[Any]) -> list[Any]:
+    def _outlined(self, key: bytes, values: list[Any]) -> list[Any]:
         """The same with what is large by reference: a List may hold one huge Text a million times over."""
+        if key[:4] == TEXT_PREFIX:
+            return values
         made: list[Any] | None = None
         for place, value in enumerate(values):
             cls = type(value)
             if cls is list:
                 # A set of types first: a List of numbers is through with that.
-                other = self._outlined(value) if not BULKY.isdisjoint(set(map(type, value))) else value
+                other = self._outlined(key, value) if not BULKY.isdisjoint(set(map(type, value))) else value
             elif (cls is str or cls is bytes) and len(value) > INLINE_MAX:
                 other = self.outline(value)
             else:
