@@ -188,7 +188,7 @@ class Codec:
         default, pack = self.default, self.pack
 
         def record(key: bytes, values: list[Any]) -> bytes:
-            if len(values) > FEW or values[-1].__class__ is list:
+            if len(values) > FEW or not values or values[-1].__class__ is list:
                 values = self._outlined(key, values)
             try:
                 payload = _packb(values, default=default, option=_OPTIONS)
