@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
 
     from holdfast.vm.code import CodeTable, Place, Proto
-    from holdfast.vm.helpers import Helpers
     from holdfast.vm.objects import Error
     from holdfast.vm.unwind import State, Unwinder
 
@@ -64,18 +63,18 @@ class Frame:
         """Where it stands, for a trace."""
         return place_of(self.proto, self.n)
 
-    def locals(self, helpers: Helpers) -> dict[str, Any]:
+    def locals(self) -> dict[str, Any]:
         """The values as the function's code has them."""
         values = self.values
         for loop in self.proto.loops:
             at = values.get(loop.iterator)
             if type(at) is Position:
-                values[loop.iterator] = iterator_at(helpers, values[loop.source], loop.names, at)
+                values[loop.iterator] = iterator_at(values.get(loop.source), loop.names, at)
         return values
 
-    def state(self, unwinder: Unwinder, helpers: Helpers, result: Any, again: bool = False) -> State:
+    def state(self, unwinder: Unwinder, result: Any, again: bool = False) -> State:
         """The state in which it goes on behind its instruction, which has given the result; or ``again`` with it."""
-        values = self.locals(helpers)
+        values = self.locals()
         if again and self.n:
             return unwinder.state(self.proto, self.n, False, values)
         if not self.n:
@@ -84,13 +83,13 @@ class Frame:
             values[self.result] = result
         return unwinder.state(self.proto, self.n, True, values)
 
-    def handler(self, unwinder: Unwinder, helpers: Helpers, error: Error) -> State | None:
+    def handler(self, unwinder: Unwinder, error: Error) -> State | None:
         """The state in which it goes on when its instruction has thrown; None when it has no handler there."""
         _, layout = self.proto.resumable(self.n, self.n > 0)
         number = layout.handlers.get(self.n)
         if number is None:
             return None
-        values = self.locals(helpers)
+        values = self.locals()
         values[layout.errors[number]] = error
         state = unwinder.state(self.proto, self.n, self.n > 0, values)
         state.values = (layout.targets[number], *state.values[1:])
@@ -250,7 +249,6 @@ class Frames(Protocol):
 
 def go_on(
     unwinder: Unwinder,
-    helpers: Helpers,
     frames: Frames,
     error: Error | None = None,
     result: Any = None,
@@ -264,12 +262,12 @@ def go_on(
     while (frame := frames.pop()) is not None:
         if error is not None:
             unwinder.passing(error, frame.proto, frame.n, frame.values)
-            state = frame.handler(unwinder, helpers, error)
+            state = frame.handler(unwinder, error)
             if state is None:
                 continue
             error = None
         else:
-            state = frame.state(unwinder, helpers, result, again)
+            state = frame.state(unwinder, result, again)
             again = False
         frame = None
         try:

@@ -84,10 +84,12 @@ class Mail:
             scheduler.may_wait()
             scheduler.wait(Space(thread, message))
             return
-        if self.levels:
-            self.levels[-1].append((thread, message))
-        else:
+        if not self.levels:
             self.put(thread, message)
+            return
+        if sum(map(len, self.levels)) >= MAILBOX_MAX:  # they are in no mailbox yet, whose limit would be passed by
+            fail("LimitError", f"an atomic block sends more than {MAILBOX_MAX:_} messages: send some of them behind it")
+        self.levels[-1].append((thread, message))
 
     def full(self, thread: Thread) -> bool:
         """Is there no room in a mailbox?"""

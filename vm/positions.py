@@ -9,15 +9,12 @@ List, which belongs to the position.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from holdfast.lang import ir
 from holdfast.vm import ids
+from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.objects import live
-
-if TYPE_CHECKING:
-    from holdfast.vm.helpers import Helpers
 
 
 class Loop(NamedTuple):
@@ -72,8 +69,11 @@ def position(iterator: Any, source: Any, keys_of: Callable[[list[Any]], Any]) ->
     return Position(turns)
 
 
-def iterator_at(helpers: Helpers, source: Any, names: int, at: Position) -> Iterator[Any]:
-    """The iterator again."""
+def iterator_at(source: Any, names: int, at: Position) -> Iterator[Any]:
+    """The iterator again.
+
+    Raises DamagedRecord when there is none over such a value.
+    """
     inner: Any
     if at.keys is not None:
         inner = _over(live(at.keys).v, at.turns)
@@ -82,9 +82,10 @@ def iterator_at(helpers: Helpers, source: Any, names: int, at: Position) -> Iter
     elif type(source) in (str, bytes):
         inner = iter(source)
         inner.__setstate__(at.turns)
+    elif getattr(type(live(source)), "_k", 0) == ids.LIST:
+        inner = _over(source.v, at.turns)
     else:
-        live(source)
-        inner = _over(source.v, at.turns) if source._k == ids.LIST else islice(helpers.iterate(source), at.turns, None)
+        raise DamagedRecord("a frame", "a loop over what cannot be walked over")
     if names == 2 and at.keys is None:
         return enumerate(inner, at.turns)
     return inner  # type: ignore[no-any-return]

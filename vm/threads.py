@@ -238,6 +238,8 @@ class Scheduler(Joining, Priorities, Control):
                 self.throw_interrupt(thread)
             if again:
                 thread.wait = None
+                if not thread.stack:  # the thread was spawned with this call alone
+                    fail("ThreadError", "the world was opened again before this call had done anything: make it again")
             elif thread.wait is not None:
                 result = self.outcome(thread.wait)
         except Exception as exception:

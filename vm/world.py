@@ -95,7 +95,7 @@ class World:
         self.scheduler.mail = self.mail = Mail(self.scheduler, self.message_class)
         base = frozenset((Scheduler.work.__code__, Scheduler.resume.__code__, go_on.__code__))
         self.scheduler.capture = Capturer(self.table, base, self.new_list).capture
-        self.scheduler.go_on = partial(go_on, self.unwinder, self.helpers)
+        self.scheduler.go_on = partial(go_on, self.unwinder)
         self.unwinder.waiting = self.waiting_places
         self.checkpointer = Checkpointer(self.heap, on_failed=lambda error: self.scheduler.event.set())
         self.outbox = Outbox(self.heap, self.checkpointer, self.scheduler.event.set)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from holdfast.vm import control, stacks, waits
-from holdfast.vm.codec import seal_record
+from holdfast.vm.codec import DamagedRecord, seal_record
 from holdfast.vm.maintenance import check
+from holdfast.vm.positions import Position, iterator_at
 from holdfast.vm.session import Session
 from holdfast.vm.store import Store
 from holdfast.vm.world import World
@@ -315,3 +316,21 @@ def test_an_entry_has_its_turn_at_once(path: Path) -> None:
         assert world.scheduler.switches - switches <= 20
         for thread in list(world.scheduler.living):
             world.scheduler.interrupt(thread, "enough", kill=True)
+
+
+def test_a_call_that_has_done_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is made again by the frame that stands there; a thread that is nothing but the call says so."""
+    monkeypatch.setattr(waits.Sleep, "record", lambda wait: waits.Redo().record())
+    naps = "fn nap() {\nsleep(0.01)\nreturn 1\n}\nroot.a = spawn nap()\nroot.b = spawn sleep(0.01)\n"
+    start(path, naps + 'while root.b.state != "sleeping" or root.a.state != "sleeping" { sleep(0) }')
+    monkeypatch.undo()
+    look = "print(root.a.join())\ntry { root.b.join() } catch e { print(e.kind, e.message) }"
+    error = "ThreadError the world was opened again before this call had done anything: make it again"
+    assert go_on(path, look) == ["1", error]
+
+
+def test_a_position_that_fits_nothing() -> None:
+    """A loop over what a damaged frame says cannot be walked over is told as damage."""
+    for source in (None, 5, True):
+        with pytest.raises(DamagedRecord):
+            iterator_at(source, 1, Position(0))
