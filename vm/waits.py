@@ -108,11 +108,14 @@ class Deadline:
 
     @classmethod
     def of(cls, parts: Any) -> Deadline:
-        """What remains of a recorded one: a clock that was set back never lengthens it."""
+        """What remains of a recorded one: a clock that was set back never lengthens it.
+
+        One that has passed stays as long ago as it is, so that of several the first comes first.
+        """
         if type(parts) is not list or len(parts) != 2 or any(type(part) not in (int, float) for part in parts):
             raise DamagedRecord("a thread", "it waits for a time that is none")
-        made = cls(min(parts[1], max(0.0, parts[0] - time())))
-        made.seconds = parts[1]
+        made = cls(parts[1])
+        made.at = monotonic() + min(parts[1], parts[0] - time())
         return made
 
 

@@ -136,7 +136,7 @@ def test_sleep_never_grows(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     naps = "fn nap(n) { sleep(n) }\nroot.a = spawn nap(1000)\nroot.b = spawn nap(0.5)\n"
     start(path, naps + 'while root.b.state != "sleeping" { sleep(0) }')
     now = waits.time()
-    for clock, least, most in ((now + 10_000, 0, 0), (now - 10_000, 1000, 1000), (now + 100, 850, 901)):
+    for clock, least, most in ((now + 10_000, -10_000, 0), (now - 10_000, 1000, 1000), (now + 100, 850, 901)):
         monkeypatch.setattr(waits, "time", lambda clock=clock: clock)
         with World.open(path, durability="process") as world:
             long = next(thread for thread in world.scheduler.living if thread.wait.deadline.seconds == 1000)
@@ -334,3 +334,22 @@ def test_a_position_that_fits_nothing() -> None:
     for source in (None, 5, True):
         with pytest.raises(DamagedRecord):
             iterator_at(source, 1, Position(0))
+
+
+def test_timers_that_passed_meanwhile(path: Path) -> None:
+    """Threads whose time has come while the world was closed wake in the order of their times."""
+    start(
+        path,
+        """
+        root.woken = []
+        fn nap(n) {
+            sleep(n)
+            root.woken.push(n)
+        }
+        root.ts = [0.03, 0.01, 0.02, 0.001].map(fn(n) => spawn nap(n))
+        while not root.ts.all(fn(t) => t.state == "sleeping") { sleep(0) }
+        """,
+    )
+    with World.open(path, durability="process") as world:
+        ends = sorted(world.scheduler.timers)
+        assert [thread.wait.deadline.seconds for _, _, thread in ends] == [0.001, 0.01, 0.02, 0.03]
