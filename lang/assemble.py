@@ -90,14 +90,16 @@ def make_direct(
     failed: Failed,
     filename: str,
     enter: bool = False,
+    key: str = "",
 ) -> DirectCode:
-    """The direct shape of a function.  ``module_key`` names the file's version in keys of makers.
+    """The direct shape of a function.  ``module_key`` names the file's version in keys of makers, ``key`` the function
+    in the machine.
 
     With ``enter`` it only enters the resumable shape.
     """
     verify_function(function)
     names = NameTable(module_key)
-    lines = direct(function, names, methods, failed, f"{module_key}:{function.index}", enter)
+    lines = direct(function, names, methods, failed, key or f"{module_key}:{function.index}", enter)
     maker = build(lines, names, filename)
     code = next(c for c in maker.co_consts if isinstance(c, CodeType)).replace(co_name=function.name)
     maker = maker.replace(co_consts=tuple(code if isinstance(c, CodeType) else c for c in maker.co_consts))

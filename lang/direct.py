@@ -25,6 +25,8 @@ from itertools import zip_longest
 
 from holdfast.lang import ir
 from holdfast.lang.emit import Emitter
+from holdfast.lang.emit_guarded import Guarded
+from holdfast.lang.guard import CALLER, DEFINER, OWN, RUNNING, WEAKER
 from holdfast.lang.infer import ANY, Inference
 from holdfast.lang.lines import CALLS, PURE, Line, NameTable, RawMethods, count_uses, literal
 
@@ -91,9 +93,7 @@ class Direct(Emitter):
             case ir.For():
                 self.flush()
                 self.line(f"for {node.names[0]} in {node.iterator}:", node.n)
-                self.current.clear()
-                self.suite(node.body, node.n)
-                self.current.clear()
+                self.turns([*node.body, ir.Op(0, "move", node.names[0], ())], node.body, node.n)
             case ir.Try():
                 self.try_(node)
             case ir.Break():
@@ -105,7 +105,7 @@ class Direct(Emitter):
             case ir.Return():
                 texts, first = self.take((node.value,), node.n)
                 self.flush()
-                self.line(f"return {texts[0]}", first)
+                self.line(self.return_line(texts[0]), first)
 
     def condition(self, node: ir.If) -> tuple[str, int]:
         """The Python condition of an If, and its line."""
@@ -142,10 +142,12 @@ class Direct(Emitter):
         ):
             return None
         self.lines, self.pending = [], []
+        self.inline += 1
         self.block(nodes)
         text: str | None = None
         if truth_of is not None:
             text, _ = self.truth(result, truth_of)
+        self.inline -= 1
         lines, pending = self.lines, self.pending
         self.lines, self.pending, self.current = saved
         if lines:
@@ -206,7 +208,7 @@ class Direct(Emitter):
     def loop(self, node: ir.Loop) -> None:
         """``while``: the condition goes into the header when it is one pure expression."""
         self.flush()
-        self.current.clear()
+        self.forget(node.body)
         for position, inner in enumerate(node.body if not node.once else []):
             if not isinstance(inner, ir.If):
                 continue
@@ -216,12 +218,17 @@ class Direct(Emitter):
             if text is None:
                 break
             self.line(f"while {text}:", node.body[0].n)
-            self.suite(node.body[position + 1 :], node.n)
-            self.current.clear()
+            self.turns(node.body, node.body[position + 1 :], node.n)
             return
         self.line("while True:", node.n)
-        self.suite(node.body, node.n)
-        self.current.clear()
+        self.turns(node.body, node.body, node.n)
+
+    def turns(self, changed: list[ir.Node], body: list[ir.Node], n: int) -> None:
+        """The body of a loop, in which and behind which only what it does not change is as it was."""
+        self.forget(changed)
+        before = set(self.current)
+        self.suite(body, n)
+        self.current = before
 
     def attempt_condition(self, nodes: list[ir.Node], test: ir.If) -> str | None:
         """The condition of a while loop as an expression."""
@@ -235,9 +242,8 @@ class Direct(Emitter):
         """The handler only stores the converted error; what stands behind the node decides."""
         self.flush()
         size = self.function.size
-        self.current.clear()
         self.line("try:", node.n)
-        self.suite(node.body, node.n)
+        self.turns([*node.body, ir.Op(0, "move", node.error, ())], node.body, node.n)
         self.line("except Exception:", size)
         self.depth += 1
         self.line(f"{node.error} = _caught()", size)
@@ -245,7 +251,6 @@ class Direct(Emitter):
         # A failed speculation inside the body: go on in the resumable shape, which has the handlers too.  It is called
         # where no handler of this frame is around, so the state is raised to the function's end.
         self.line(f"if type({node.error}) is _State: raise {node.error}", size)
-        self.current.clear()
 
 
 def parameters(function: ir.Function) -> str:
@@ -298,6 +303,19 @@ def truths(nodes: list[ir.Node]) -> frozenset[str]:
     return frozenset(found)
 
 
+class GuardedDirect(Guarded, Direct):
+    """Structured control flow over guarded templates."""
+
+
+def prologue(function: ir.Function, names: NameTable) -> str:
+    """The line that finds out in which domain the code runs."""
+    made = function.definer == DEFINER
+    definer = DEFINER if made else names.name(function.definer)
+    if function.domain == OWN:
+        return f"{RUNNING} = {definer}"
+    return f"{RUNNING} = {CALLER} if {CALLER} is {definer} else {'_weakfn' if made else '_weaker'}({CALLER}, {definer})"
+
+
 Failed = Mapping[int, int]
 """Instructions whose speculation has failed, and how often."""
 
@@ -316,16 +334,21 @@ def direct(
     blocks, depth = nesting(function.body)
     if enter or blocks > BLOCKS_MAX or depth > NESTING_MAX:
         given = [p.py for p in function.parameters] + function.captures
+        if function.domain in (WEAKER, OWN):
+            out.append(Line(2, prologue(function, names), size))
+            given.append(RUNNING)
         pairs = "".join(f"({name!r}, {name}), " for name in given)
         out.append(Line(2, f"_d = _enter({key!r}, ({pairs}))", size))
         out.append(Line(2, "return _d.fn(_d)", size))
     else:
-        emitter = Direct(function, names, methods, failed)
+        emitter = (GuardedDirect if function.domain else Direct)(function, names, methods, failed)
         emitter.depth = 3
+        if function.domain in (WEAKER, OWN):
+            emitter.line(prologue(function, names), 0)
         if leaf(function):
             pass  # whoever calls it in a loop or recursion has a safepoint
         else:
-            emitter.line("if _poll: _safepoint()", 0)
+            emitter.safepoint(0)
         emitter.block(function.body)
         emitter.flush()
         emitter.line("return None", size)

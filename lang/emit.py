@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from holdfast.lang import ir
 from holdfast.lang.emit_effects import EffectEmitter
+from holdfast.lang.emit_lines import OWN
 from holdfast.lang.emit_values import ARITHMETIC, COMPARE
 from holdfast.lang.infer import ANY
 from holdfast.lang.lines import CALLS, arguments
@@ -72,6 +73,10 @@ class Emitter(EffectEmitter):
             self.line(f"_check({head}, {positional + (op.op == 'calls')}, {names!r})", first)
         self.result(op, f"{head}({args})", first)
 
+    def return_line(self, text: str) -> str:
+        """The statement that returns a value."""
+        return f"return {text}"
+
     def result(self, op: ir.Op, text: str, n: int) -> None:
         """Store, return or drop the result of a call."""
         if op.dst is not None and op.dst == self.returned:
@@ -81,7 +86,7 @@ class Emitter(EffectEmitter):
             self.line(text, n)
         else:
             self.assign(op.dst, text, n)
-        self.current.clear()
+        self.stale()
 
     def intrinsic(self, op: ir.Op) -> bool:
         """Built-in functions that are one Python operation."""
@@ -135,8 +140,8 @@ class Emitter(EffectEmitter):
         else:
             self.method_call_tested(op, texts[0], method, args, with_self, first)
         if op.dst is not None:
-            self.current.discard(op.dst)
-        self.current.clear()
+            self.current -= {op.dst, op.dst + OWN}
+        self.stale()
 
     def text_method(
         self, op: ir.Op, method: str, positional: int, names: tuple[str, ...], texts: list[str], first: int
@@ -189,8 +194,8 @@ class Emitter(EffectEmitter):
         self.line(f"if type(_m) is _Field: {dst}_m.function({args})", first)
         self.line(f"else: {dst}_m({with_self})", first)
         if op.dst is not None:
-            self.current.discard(op.dst)
-        self.current.clear()
+            self.current -= {op.dst, op.dst + OWN}
+        self.stale()
 
     def push(self, op: ir.Op) -> None:
         """``xs.push(v)`` on a List: only a raw list has ``append``, so anything else deoptimises."""
@@ -217,9 +222,12 @@ class Emitter(EffectEmitter):
             head = texts[0]
         method = repr(target) if kind == "callm" else "None"
         receiver = f"({texts[0]},)" if kind == "calls" else "()"
-        self.result(
-            op,
-            f"_spawn({head}, {method}, {receiver}, ({''.join(a + ', ' for a in args)}), {positional}, {names!r}, "
-            f"{grants!r}, {budget!r}, ({''.join(e + ', ' for e in extra)}))",
-            first,
+        rest = (
+            f"{method}, {receiver}, ({''.join(a + ', ' for a in args)}), {positional}, {names!r}, "
+            f"{grants!r}, {budget!r}, ({''.join(e + ', ' for e in extra)})"
         )
+        self.result(op, self.spawn_line(head, rest), first)
+
+    def spawn_line(self, head: str, rest: str) -> str:
+        """The call of the host function that makes a thread."""
+        return f"_spawn({head}, {rest})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from holdfast.lang import ir
-from holdfast.lang.emit_lines import ATOM
+from holdfast.lang.emit_lines import ATOM, OWN
 from holdfast.lang.emit_values import ValueEmitter
 from holdfast.lang.infer import ANY
 from holdfast.lang.lines import Pending, literal
@@ -22,8 +22,8 @@ class EffectEmitter(ValueEmitter):
         self.flush()
         self.assign(op.dst, texts[0], first)
         source = op.args[0]
-        if isinstance(source, str) and source in self.current:
-            self.current.add(op.dst)
+        if isinstance(source, str):
+            self.current |= {op.dst + mark for mark in ("", OWN) if source + mark in self.current}
 
     def barrier(self, obj: str, n: int) -> None:
         """The write barrier, unless the object has passed it since the last safepoint."""
@@ -90,7 +90,7 @@ class EffectEmitter(ValueEmitter):
         self.line(f"{name}.v = {raw}", first)
         if name != op.dst and op.dst is not None:
             self.assign(op.dst, name, first)
-            self.current.add(op.dst)
+            self.fresh(op.dst)
 
     def op_map(self, op: ir.Op) -> None:
         """A new Map; keys that cannot be keys raise TypeError in the literal."""
@@ -156,7 +156,7 @@ class EffectEmitter(ValueEmitter):
         texts, first = self.take(op.args, op.n)
         self.flush()
         self.line(f"{function}({', '.join([*texts, *extra])})", first)
-        self.current.clear()
+        self.stale()
 
     def op_required(self, op: ir.Op) -> None:
         """A field without default behind one with: the constructor tests that it was given."""
@@ -165,8 +165,12 @@ class EffectEmitter(ValueEmitter):
     def op_safepoint(self, op: ir.Op) -> None:
         """Once a turn: two instructions while nobody asks."""
         self.flush()
-        self.line("if _poll: _safepoint()", op.n)
-        self.current.clear()
+        self.safepoint(op.n)
+        self.stale()
+
+    def safepoint(self, n: int) -> None:
+        """Where a thread may be preempted."""
+        self.line("if _poll: _safepoint()", n)
 
     def op_throw(self, op: ir.Op) -> None:
         """Host code makes the exception; ``raise`` stands here, so that the frame's line is the instruction's."""

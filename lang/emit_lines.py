@@ -19,6 +19,8 @@ SMALL = str((1 << 30) - 1)
 """The largest Int of one digit, as CPython keeps them.  CPython specialises a comparison of two small Ints, or of two
 Floats, so the bound of a product is of the likely kind."""
 LARGE = "1e18"
+OWN = "@"
+"""Behind the name of a local in :attr:`LineEmitter.current`."""
 ATOM = re.compile(r"[A-Za-z_][A-Za-z_0-9]*\Z")
 
 
@@ -43,9 +45,12 @@ class LineEmitter:
         self.depth = 0
         self.pending: list[Pending] = []
         self.current: set[str] = set()
-        """Locals whose object has passed the barrier since the last point where a checkpoint may begin."""
+        """Locals whose object has passed the barrier since the last point where a checkpoint may begin; and with OWN
+        behind them those whose object belongs to the running domain (see :mod:`holdfast.lang.emit_guarded`)."""
         self.uses = count_uses(function.body)
         self.handles = any(isinstance(node, ir.Try) for node in ir.walk(function.body))
+        self.inline = 0
+        """Above 0 while an expression is tried, in which nothing can be a line of its own."""
         self.here = 0
         """The instruction that is being emitted."""
         self.returned: str | None = None
@@ -138,6 +143,7 @@ class LineEmitter:
     def assign(self, dst: str, text: str, n: int) -> None:
         """dst = text."""
         self.current.discard(dst)
+        self.current.discard(dst + OWN)
         self.line(f"{dst} = {text}", n)
 
     def made(self, dst: str, cls: str, n: int) -> None:
@@ -145,7 +151,21 @@ class LineEmitter:
         self.assign(dst, f"{cls}()", n)
         self.line(f"{dst}._t = _T", n)
         self.line(f"{dst}._i = 0", n)
-        self.current.add(dst)
+        self.fresh(dst)
+
+    def fresh(self, name: str) -> None:
+        """The local holds an object that has just been made."""
+        self.current.add(name)
+
+    def stale(self) -> None:
+        """A checkpoint may have begun: barriers are due again.  Whose an object is never changes."""
+        self.current = {name for name in self.current if name.endswith(OWN)}
+
+    def forget(self, nodes: list[ir.Node]) -> None:
+        """These are about to run, or have run, any number of times and perhaps in part."""
+        self.stale()
+        if self.current:
+            self.current -= {name + OWN for name in ir.assigned(nodes)}
 
     def kind(self, n: int, position: int) -> str:
         """The inferred type of an operand."""

@@ -30,6 +30,8 @@ KIND_TESTS = {
     "Map": "isinstance({0}, _Map)",
     "Set": "isinstance({0}, _Set)",
 }
+COLLECTION_TESTS = {"List": "_List", "Map": "_Map", "Set": "_Set", "Function": "_Function"}
+"""Kinds whose values a capability may stand for."""
 COMPARE = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
 ARITHMETIC = {"add": "+", "sub": "-", "mul": "*", "div": "/", "fdiv": "//", "mod": "%"}
 
@@ -191,10 +193,16 @@ class ValueEmitter(LineEmitter):
         name = op.data.removeprefix("b:")
         if name == "Number":
             self.simple(op, "type({0}) is int or type({0}) is float", frozenset((0,)))
-        elif name in KIND_TESTS:
-            self.simple(op, KIND_TESTS[name])
+        elif name not in KIND_TESTS:
+            cls = self.names.name("C:" + name)
+            self.simple(
+                op, f"isinstance({{0}}, {cls}) or (type({{0}}) is _Cap and _capis({{0}}, {cls}))", frozenset((0,))
+            )
+        elif name in COLLECTION_TESTS:
+            cls = COLLECTION_TESTS[name]
+            self.simple(op, f"{KIND_TESTS[name]} or (type({{0}}) is _Cap and _capis({{0}}, {cls}))", frozenset((0,)))
         else:
-            self.simple(op, f"isinstance({{0}}, {self.names.name('C:' + name)})")
+            self.simple(op, KIND_TESTS[name])
 
     def op_in(self, op: ir.Op) -> None:
         """Membership: hashing and equality of what can stand in a collection run no guest code.
@@ -281,8 +289,7 @@ class ValueEmitter(LineEmitter):
             if number < len(texts):
                 kind = self.kind(op.n, number)
                 # An Int of too many digits for ``str`` raises: the generic conversion has its own limit.
-                form = "{0}" if kind == "text" else "str({0})" if kind == "int" and not self.tested else "_text({0})"
-                pieces.append(form.format(texts[number]))
+                pieces.append(self.interpolated(kind).format(texts[number]))
         parts = f"({', '.join(pieces)},)"
         if len(texts) > INLINE_JOIN_MAX:
             self.value(op, f"_join({parts})", first, "text")
@@ -292,6 +299,10 @@ class ValueEmitter(LineEmitter):
         self.line(f"{name} = ''.join({parts})", first)
         self.line(f"if _len({name}) > {TEXT_MAX}: _too_long({name})", first)
         self.settle(op, name, first)
+
+    def interpolated(self, kind: str) -> str:
+        """How a part of an interpolation becomes a Text."""
+        return "{0}" if kind == "text" else "str({0})" if kind == "int" and not self.tested else "_text({0})"
 
     def op_global(self, op: ir.Op) -> None:
         """A definition, or the root."""

@@ -57,7 +57,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-IR_VERSION = 1
+IR_VERSION = 2
 
 
 @dataclass(slots=True, frozen=True)
@@ -192,6 +192,10 @@ class Function:
     handling: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """Instruction number, in a ``catch`` or ``finally`` body, to the locals of the errors handled there, innermost
     first: what is thrown there has such an error as its cause."""
+    domain: str = ""
+    """How its code knows the domain that it runs in: one of :mod:`holdfast.lang.guard`; "" for the plain variant."""
+    definer: str = ""
+    """Where it finds the domain that made it: the key of a global, or a capture."""
 
 
 def walk(nodes: list[Node]) -> list[Node]:

@@ -38,6 +38,8 @@ def to_plain(function: ir.Function) -> Plain:
         function.doc,
         function.method,
         [[n, *names] for n, names in function.handling.items()],
+        function.domain,
+        function.definer,
     ]
 
 
@@ -84,10 +86,12 @@ def from_plain(plain: Any, version: int) -> ir.Function:
 
     Raises PlainError when this is no function, or of a version that is not known.
     """
-    if version != ir.IR_VERSION:
-        raise PlainError(f"code of version {version}, and this program knows {ir.IR_VERSION}")
+    if version not in (1, ir.IR_VERSION):
+        raise PlainError(f"code of version {version}, and this program knows 1 to {ir.IR_VERSION}")
     try:
-        name, index, parameters, captures, body, size, spans, variables, boxed, doc, method, handling = plain
+        fields: Plain = [*plain, "", ""] if version == 1 else plain
+        name, index, parameters, captures, body, size, spans, variables, boxed, doc, method, *rest = fields
+        handling, domain, definer = rest
         made = ir.Function(
             _text(name),
             _index(index),
@@ -101,6 +105,8 @@ def from_plain(plain: Any, version: int) -> ir.Function:
             None if doc is None else _text(doc),
             method is True,
             {_whole(n): tuple(_text(one) for one in names) for n, *names in handling},
+            _text(domain),
+            _text(definer),
         )
     except (TypeError, ValueError, RecursionError) as error:
         raise PlainError(f"it is no function: {error}") from None

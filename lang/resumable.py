@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 
 from holdfast.lang import ir
 from holdfast.lang.emit import Emitter
+from holdfast.lang.emit_guarded import Guarded
+from holdfast.lang.guard import RUNNING
 from holdfast.lang.lines import Line, NameTable, RawMethods
 
 
@@ -170,6 +172,8 @@ class Layout:
 def all_locals(function: ir.Function) -> tuple[str, ...]:
     """Every local of a function's frame, in a fixed order."""
     names = {p.py for p in function.parameters} | set(function.captures) | ir.assigned(function.body)
+    if function.domain:
+        names.add(RUNNING)
     return tuple(sorted(names))
 
 
@@ -236,7 +240,7 @@ class Blocks(Emitter):
             assert item.value is not None
             texts, first = self.take((item.value,), item.n)
             self.flush()
-            self.line(f"return {texts[0]}", first)
+            self.line(self.return_line(texts[0]), first)
             return
         target = self.block_of(item.target) if self.linear.places[item.target] in self.number else -1
         if item.jump == "goto":
@@ -254,6 +258,10 @@ class Blocks(Emitter):
             self.line(f"if not ({text}): pc = {target}; continue", item.n if at is None else at)
 
 
+class GuardedBlocks(Guarded, Blocks):
+    """Blocks of guarded templates."""
+
+
 def resumable(
     function: ir.Function, names: NameTable, methods: RawMethods, entry: int, after: bool
 ) -> tuple[list[Line], Layout]:
@@ -261,7 +269,7 @@ def resumable(
 
     ``entry`` is the instruction to begin with; with ``after`` the one behind it (a call that has returned).
     """
-    blocks = Blocks(function, names, methods, entry, after)
+    blocks = (GuardedBlocks if function.domain else Blocks)(function, names, methods, entry, after)
     layout = blocks.layout()
     size = function.size
     blocks.line("def r(_s):", size)

@@ -8,6 +8,7 @@ code object back to its proto, so that a frame on the stack tells function, inst
 from __future__ import annotations
 
 import dis
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType
 from typing import Any
@@ -17,6 +18,7 @@ from holdfast.lang.assemble import DirectCode, make_direct, make_resumable, make
 from holdfast.lang.diagnostics import Source
 from holdfast.lang.direct import truths
 from holdfast.lang.emit_values import ARITHMETIC, doubts
+from holdfast.lang.guard import GIVEN, OWN, WEAKER, variant
 from holdfast.lang.infer import ANY, Inference
 from holdfast.lang.lines import RawMethods
 from holdfast.lang.lower import Unit
@@ -40,6 +42,10 @@ class UnitCode:
     protos: list[Proto]
     bindings: dict[str, Any] = field(default_factory=dict)
     """Entry of a session: the session's variables by name, as Boxes."""
+    definer: str = ""
+    """Where it was loaded by another domain than the whole world's: the key of a global that has this domain."""
+    tops: frozenset[int] = frozenset()
+    """Functions that are code: at the top of the file, or methods."""
 
 
 class Proto:
@@ -48,7 +54,9 @@ class Proto:
     __slots__ = (
         "_direct",
         "_loops",
+        "_maker",
         "_names",
+        "base",
         "failed",
         "function",
         "functions",
@@ -58,14 +66,23 @@ class Proto:
         "rounds",
         "settled",
         "table",
+        "top",
         "unit",
+        "variants",
     )
 
-    def __init__(self, function: ir.Function, unit: UnitCode, table: CodeTable) -> None:
+    def __init__(self, function: ir.Function, unit: UnitCode, table: CodeTable, base: Proto | None = None) -> None:
         self.function = function
         self.unit = unit
         self.table = table
         self.key = f"{unit.key}:{function.index}"
+        self.base = base
+        """For a guarded variant the plain one."""
+        self.variants: dict[tuple[str, str], Proto] = {}
+        """Guarded variants of a plain one, by how they know their domain and their definer."""
+        self.top: bool = base.top if base is not None else function.index < 0 or function.index in unit.tops
+        """Is it at the top of a file, or a method?  Then it is code, and else a function value."""
+        self._maker: FunctionType | None = None
         self.failed: dict[int, int] = {}
         """Instruction to how often its speculation has failed: 1 means test, 2 use the generic operator."""
         self._loops: list[Loop] | None = None
@@ -103,7 +120,13 @@ class Proto:
         """The direct shape, compiled when first asked for."""
         if self._direct is None:
             made = make_direct(
-                self.function, self.unit.key, self.table.methods, self.failed, self.filename, self.table.enter
+                self.function,
+                self.unit.key,
+                self.table.methods,
+                self.failed,
+                self.filename,
+                self.table.enter,
+                self.key,
             )
             self.needs()
             self.table.note(made.code, self, made.groups)
@@ -114,11 +137,46 @@ class Proto:
         """The function that binds captures and gives a guest function."""
         return FunctionType(self.direct().maker, self.table.globals)
 
+    def variant(self, domain: str, definer: str = "") -> Proto:
+        """A guarded variant (:mod:`holdfast.lang.guard`); the definer of code that another domain loaded is known."""
+        base = self.base or self
+        found = base.variants.get((domain, definer))
+        if found is None:
+            made = variant(base.function, domain, definer, base.method)
+            found = base.variants[domain, definer] = Proto(made, base.unit, base.table, base)
+            found.key = f"{base.key}!{domain}{definer[:2]}"
+            base.table.protos[found.key] = found
+        return found
+
+    @property
+    def method(self) -> bool:
+        """Is it called with ``self``?"""
+        function = self.function
+        if self.unit.unit.module.startswith("prelude/"):
+            return bool(function.parameters) and function.parameters[0].py == "v_self"
+        return function.method
+
+    def guarded(self) -> Proto:
+        """The variant by which guarded code calls this code."""
+        definer = self.unit.definer
+        return self.variant(WEAKER, definer) if definer else self.variant(GIVEN)
+
+    def closed(self, captured: Sequence[Any]) -> FunctionType:
+        """A function of this proto with its captures.  The maker is made once, and again when its code has changed."""
+        code = self.direct().maker
+        maker = self._maker
+        if maker is None or maker.__code__ is not code:
+            maker = self._maker = FunctionType(code, self.table.globals)
+        made: FunctionType = maker(*captured)
+        return made
+
     def instance(self) -> FunctionType:
         """A guest function, compiled when it is first called; it takes part in recompilation.
 
         Captures, of which only a session's functions have any here, are found in the unit's bindings.
         """
+        if self.unit.definer and not self.function.domain:
+            return self.variant(OWN, self.unit.definer).instance()
         stub = make_stub(self.function, self.key, self.filename) if self._direct is None else None
         if stub is None:
             names = self.function.variables
@@ -139,6 +197,8 @@ class Proto:
 
     def needs(self) -> None:
         """Bind the makers of the closures that the code of this function makes."""
+        if self.function.domain:
+            return  # it asks for them by their keys
         for node in ir.walk(self.function.body):
             if isinstance(node, ir.Op) and node.op == "closure":
                 inner = self.unit.protos[node.data]
@@ -244,7 +304,7 @@ class CodeTable:
 
     def add(self, unit: Unit, hash_: str, source: Source) -> UnitCode:
         """Protos of a unit; its makers become globals."""
-        linked = UnitCode(unit, f"{unit.module}@{hash_[:12]}", hash_, source, [])
+        linked = UnitCode(unit, f"{unit.module}@{hash_[:12]}", hash_, source, [], tops=tops(unit))
         for function in unit.functions:
             proto = Proto(function, linked, self)
             linked.protos.append(proto)
@@ -265,6 +325,15 @@ class CodeTable:
         """The last instruction of the group that begins with ``first`` in a code object."""
         found = self._by_code.get(id(code))
         return found[2].get(first, first) if found is not None else first
+
+
+def tops(unit: Unit) -> frozenset[int]:
+    """The functions of a file that are code: its statements, definitions, methods, defaults and tests."""
+    found = {unit.main, *unit.definitions.values(), *(index for _, index in unit.tests)}
+    for spec in unit.classes:
+        found.update(spec.methods.values())
+        found.update(field.function for field in spec.fields if field.function is not None)
+    return frozenset(index for index in found if index is not None)
 
 
 Place = tuple[str, int, str]

@@ -3,7 +3,8 @@
 ``==`` on Lists, Maps and Sets compares content, cyclic ones too; a recursive ``__eq__`` in C would end the process
 at once on a cycle.  So the collections' ``__eq__`` is :func:`equal`, which keeps an explicit stack, and assumes of the
 pairs that it has met that they are equal (the coinductive reading: two cyclic structures are equal when no difference
-can be found).  What is assumed equal is joined in :class:`Classes`, so the work grows with the number of objects and
+can be found).  A host function that works for a restricted domain sees as much as that
+(:mod:`holdfast.vm.guarded_equality`).  What is assumed equal is joined in :class:`Classes`, so the work grows with the number of objects and
 not with that of pairs (Adams and Dybvig, "Efficient nondestructive equality checking for trees and graphs", 2008): two
 cycles of lengths m and n meet in m * n pairs.
 """
@@ -13,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-LIST, MAP, SET = 1, 2, 3
-"""Class numbers of the collections (``holdfast.vm.ids``)."""
+LIST, MAP, SET, CAPABILITY = 1, 2, 3, 9
+"""Class numbers of the collections and of capabilities (``holdfast.vm.ids``)."""
 
 BIG_SCALAR = 4_096
 """Texts, Bytes and Ints (in bits) of this size are remembered by identity once they were found equal."""
@@ -54,13 +55,22 @@ class Classes:
 
 def equal(left: Any, right: Any) -> bool:
     """``left == right`` of Hold.  Immutables and collections by content, everything else by identity."""
+    monitor = getattr(type(left), "_monitor", None) or getattr(type(right), "_monitor", None)
+    if monitor is not None and monitor.acting is not None:
+        found: bool = monitor.same(left, right)
+        return found
     stack: list[tuple[Any, Any]] = [(left, right)]
     classes = Classes()
     while stack:
         a, b = stack.pop()
         kind = getattr(type(a), "_k", 0)
         if kind not in (LIST, MAP, SET) or kind != getattr(type(b), "_k", 0):
-            if kind in (LIST, MAP, SET) or getattr(type(b), "_k", 0) in (LIST, MAP, SET):
+            other = getattr(type(b), "_k", 0)
+            if kind == CAPABILITY or other == CAPABILITY:
+                if not (a == b if kind == CAPABILITY else b == a):
+                    return False
+                continue
+            if kind in (LIST, MAP, SET) or other in (LIST, MAP, SET):
                 return False
             # Neither side's __eq__ can recurse now: scalars compare in C, objects by identity.
             if type(a) in (str, bytes, int) and classes.join(a, b):

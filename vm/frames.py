@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from holdfast.lang import ir
 from holdfast.lang.assemble import LINE_BASE
+from holdfast.lang.guard import RUNNING
 from holdfast.lang.lines import CALLS
 from holdfast.vm.code import place_of
 from holdfast.vm.codec import DamagedRecord
@@ -69,7 +70,7 @@ class Frame:
         for loop in self.proto.loops:
             at = values.get(loop.iterator)
             if type(at) is Position:
-                values[loop.iterator] = iterator_at(values.get(loop.source), loop.names, at)
+                values[loop.iterator] = iterator_at(values.get(loop.source), loop.names, at, values.get(RUNNING))
         return values
 
     def state(self, unwinder: Unwinder, result: Any, again: bool = False) -> State:

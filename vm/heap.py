@@ -35,6 +35,7 @@ from holdfast.vm.codec import (
     key_name,
     pairs,
 )
+from holdfast.vm.domains import Condition, Domain
 from holdfast.vm.hooks import BareMachine, FunctionParts, Machine
 from holdfast.vm.large import Large, LargeTexts
 from holdfast.vm.objects import ERRORS, NEW, Box, Collections, Obj
@@ -164,7 +165,8 @@ class Heap:
         self.token = Token(0)
         self.new_epoch()
         self.globals["_dirty"] = self.barrier
-        for cls in (self.collections.List, self.collections.Map, self.collections.Set, Box, Large, *ERRORS.values()):
+        own = (self.collections.List, self.collections.Map, self.collections.Set, Box, Large, Domain, Condition)
+        for cls in (*own, *ERRORS.values()):
             self.register_class(cls)
         self._read_commit()
 

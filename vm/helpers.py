@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from holdfast.lang.spelling import hint
 from holdfast.vm import ids, limits, ops
 from holdfast.vm.objects import UNSET, Box, Collections, Obj, Thrown, fail, kind_name, live, make_error
-from holdfast.vm.show import to_source, to_text
+from holdfast.vm.show import See, to_source, to_text
 from holdfast.vm.unwind import HOST_ERRORS, State, Unwinder, catchable
 
 VARARGS = 0x04
@@ -70,6 +70,8 @@ class Helpers:
         kind = getattr(type(obj), "_k", 0)
         if kind == ids.MAP:
             return ops.index(obj, name)
+        if kind == ids.CAPABILITY:
+            return obj._monitor.guarded.getfield(obj._monitor.top, obj, name)
         if type(obj) is FunctionType and name in ("name", "doc"):
             return obj.__name__ if name == "name" else obj.__doc__
         if obj is None:
@@ -92,6 +94,9 @@ class Helpers:
         if not isinstance(obj, Obj):
             fail("TypeError", f"{kind_name(obj)} has no fields that could be assigned ('{name}')")
         live(obj)
+        if obj._k == ids.CAPABILITY:
+            obj._monitor.guarded.setfield(obj._monitor.top, obj, name, value)  # type: ignore[attr-defined]
+            return
         if obj._k != ids.MAP and "f_" + name not in field_slots(obj):
             fail("NameError", f"{kind_name(obj)} has no field '{name}'{hint(name, field_names(obj))}")
         heap = self.runtime.heap
@@ -107,6 +112,8 @@ class Helpers:
         live(obj)
         if getattr(type(obj), "_k", 0) == ids.MAP:
             return obj.v.get(name)
+        if getattr(type(obj), "_k", 0) == ids.CAPABILITY:
+            return obj._monitor.guarded.getfield_or_nil(obj._monitor.top, obj, name)
         return self.getfield(obj, name)
 
     def index_or_nil(self, obj: Any, index: Any) -> Any:
@@ -115,6 +122,8 @@ class Helpers:
         if getattr(type(obj), "_k", 0) == ids.MAP:
             ops.check_key(index)
             return obj.v.get(index)
+        if getattr(type(obj), "_k", 0) == ids.CAPABILITY:
+            return obj._monitor.guarded.index_or_nil(obj._monitor.top, obj, index)
         return ops.index(obj, index)
 
     def make_map(self, parts: tuple[Any, ...]) -> Any:
@@ -157,6 +166,8 @@ class Helpers:
             check_call(function, positional + 1, names, 1)
             return function
         live(obj)
+        if obj._k == ids.CAPABILITY:
+            return obj._monitor.guarded.plain_lookup(obj, name, positional, names)  # type: ignore[attr-defined]
         try:
             bound = getattr(obj, "m_" + name)
         except (AttributeError, KeyError):
@@ -191,6 +202,8 @@ class Helpers:
             return iter(value.v)
         if kind in (ids.MAP, ids.SET):
             return iter(list(value.v))
+        if kind == ids.CAPABILITY:
+            return value._monitor.guarded.iter1(value._monitor.top, value)  # type: ignore[no-any-return]
         fail("TypeError", f"for cannot walk over {a(value)}: it takes a List, Map, Set, Text, Bytes or Range")
 
     def iterate_pairs(self, value: Any) -> Iterator[Any]:
@@ -199,6 +212,8 @@ class Helpers:
         kind = getattr(type(value), "_k", 0)
         if kind == ids.MAP:
             return iter(list(value.v))
+        if kind == ids.CAPABILITY:
+            return value._monitor.guarded.iter2(value._monitor.top, value)  # type: ignore[no-any-return]
         if kind == ids.SET:
             fail("TypeError", "for with two names walks over a Map or List; a Set has values only")
         return enumerate(self.iterate(value))
@@ -294,26 +309,32 @@ def without(joined: str, end: str) -> str:
 
 def pair_gone(container: Any, turn: Any) -> bool:
     """Has the key of this turn been removed?"""
+    if getattr(type(container), "_k", 0) == ids.CAPABILITY:
+        container = container.target
     return getattr(type(container), "_k", 0) == ids.MAP and turn not in container.v
 
 
 def pair_key(container: Any, turn: Any) -> Any:
     """Key or index."""
+    if getattr(type(container), "_k", 0) == ids.CAPABILITY:
+        container = container.target
     return turn if getattr(type(container), "_k", 0) == ids.MAP else turn[0]
 
 
 def pair_value(container: Any, turn: Any) -> Any:
     """The value."""
+    if getattr(type(container), "_k", 0) == ids.CAPABILITY:
+        return container._monitor.guarded.pairvalue(container._monitor.top, container, turn)
     return container.v[turn] if getattr(type(container), "_k", 0) == ids.MAP else turn[1]
 
 
-def assertion(source: str, message: Any, *values: Any) -> Thrown:
+def assertion(source: str, message: Any, *values: Any, see: See | None = None) -> Thrown:
     """The exception of a failed assertion: its source and, for a comparison, both values."""
     text = f"assert {source}"
     if message is not None:
-        text = f"{to_text(message)} ({text})"
+        text = f"{to_text(message, see)} ({text})"
     if values:
-        text += ": " + " and ".join(to_source(v) for v in values)
+        text += ": " + " and ".join(to_source(v, see) for v in values)
     return Thrown(make_error("AssertError", text))
 
 

@@ -14,7 +14,8 @@ CLASS_MAX = (1 << 23) - 1  # ids stay positive as signed 64-bit integers
 LIST, MAP, SET, BOX, FUNCTION, THREAD, MODULE, SESSION = 1, 2, 3, 4, 5, 6, 7, 8
 CAPABILITY, DOMAIN, REVOKER, DEVICE_DIR, DEVICE_READER, MESSAGE, TEXT = 9, 10, 11, 12, 13, 14, 15
 ERROR_FIRST, ERROR_LAST = 16, 47
-CONSOLE = 48
+ERRORS = range(ERROR_FIRST, ERROR_LAST + 1)
+CONSOLE, REVOCABLE = 48, 49
 USER_FIRST = 256
 """The first class number given to a class written in Hold."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from holdfast.vm import ids
-from holdfast.vm.objects import Thrown, fail, live
+from holdfast.vm.objects import Error, Thrown, fail, live
 from holdfast.vm.waits import Join, Wait
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class Joining:
     thread_class: type[Thread]
     may_wait: Callable[[], None]
     wait: Callable[[Wait], Any]
+    error_for: Callable[[Thread | None, Error], Error]
 
     def await_end(self, other: Thread, thread: Thread) -> None:
         """Have a thread made ready when another one ends."""
@@ -67,7 +68,7 @@ class Joining:
             error = thread.f_error
             if "killed" in (getattr(error, "_x", None) or ()):  # that one is not for catching, and kills who throws it
                 fail("ThreadError", error.f_message)
-            raise Thrown(error)
+            raise Thrown(self.error_for(self.current, error))
         if thread.state != "done":
             fail("ThreadError", f"the thread '{thread.name}' did not come along when its world was copied")
         return thread.result

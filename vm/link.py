@@ -26,6 +26,7 @@ from holdfast.lang import ir
 from holdfast.lang.constructor import ConstructorField, constructor
 from holdfast.lang.lower import ClassSpec, FieldSpec
 from holdfast.vm.code import CodeTable, Proto, UnitCode
+from holdfast.vm.methods.arguments import declared
 from holdfast.vm.objects import ERRORS, Capability, Error, Module, Obj, fail, field_as_method, make_class, register_name
 from holdfast.vm.thread import Thread
 
@@ -62,6 +63,8 @@ class Linker:
         """Global name to class."""
         self.by_number: dict[int, ClassInfo] = {}
         self.on_class: Callable[[ClassInfo], None] = lambda info: None
+        self.guarded: Callable[[FunctionType], FunctionType] = lambda function: function
+        """What guarded code calls in place of a function that is code."""
         self.default: Callable[[Obj, ConstructorField], Any] = lambda obj, field: field.constant
         """The value of a field that an instance lacks, since its class has got it later."""
         for name, cls in ERRORS.items():
@@ -88,7 +91,12 @@ class Linker:
         """Bind a function or constant of a file."""
         index = unit.unit.definitions.get(name)
         value = unit.unit.constants[name] if index is None else self.function(unit.protos[index])
-        self.globals[f"{unit.unit.module}:{name}"] = value
+        self.put(f"{unit.unit.module}:{name}", value)
+
+    def put(self, key: str, value: Any) -> None:
+        """Bind a global; what guarded code calls by this name is found again when it is called."""
+        self.globals[key] = value
+        self.globals.pop(f"G:{key}", None)
 
     def function(self, proto: Proto) -> FunctionType:
         """A function object without captures."""
@@ -140,21 +148,25 @@ class Linker:
         self.classes[spec.global_name] = self.by_number[number] = info
         self.globals["C:" + spec.global_name] = python
         for name, index in spec.methods.items():
-            setattr(python, "m_" + name, self.function(unit.protos[index]))
+            function = self.function(unit.protos[index])
+            setattr(python, "m_" + name, function)
+            setattr(python, "n_" + name, LazyGuarded(python, "n_" + name, function, self.guarded))
         for name in supers:
             found = getattr(base_class, "m_" + name, None)
-            self.globals[f"S:{spec.global_name}.{name}"] = (
-                found if type(found) is FunctionType else missing(base_class._name, name)
+            self.put(
+                f"S:{spec.global_name}.{name}",
+                found if type(found) is FunctionType else missing(base_class._name, name),
             )
         made = self.constructor(info, spec)
-        self.globals[spec.global_name] = made
+        self.put(spec.global_name, made)
         self.on_class(info)
         return info
 
     def also_called(self, info: ClassInfo, name: str) -> None:
         """Bind a former name of a class, for older code that uses it."""
         old, new = f"{info.module}:{name}", f"{info.module}:{info.name}"
-        self.globals[old], self.globals["C:" + old] = self.globals[new], info.python
+        self.put(old, self.globals[new])
+        self.globals["C:" + old] = info.python
         self.classes[old] = info
 
     def base_of(self, spec: ClassSpec) -> tuple[type[Obj], ClassInfo | None]:
@@ -171,7 +183,7 @@ class Linker:
         if one.function is None:
             return ConstructorField(one.name, one.required, one.constant, None)
         key = f"D:{spec.global_name}.{one.name}"
-        self.globals[key] = self.function(unit.protos[one.function])
+        self.put(key, self.function(unit.protos[one.function]))
         return ConstructorField(one.name, False, None, key)
 
     def upgrade(self, old: ClassInfo, spec: ClassSpec, fields: list[ConstructorField]) -> None:
@@ -196,6 +208,8 @@ class Linker:
         for name in [n for n in vars(python) if n.startswith("m_")]:
             if name[2:] not in spec.methods and name[2:] not in names:
                 delattr(python, name)
+        for name in [n for n in vars(python) if n.startswith("n_")]:
+            delattr(python, name)
 
     def constructor(self, info: ClassInfo, spec: ClassSpec) -> FunctionType:
         """The class as a value."""
@@ -213,6 +227,23 @@ class Linker:
         made.__dict__["__hold_class__"] = info.python
         made.__doc__ = spec.doc
         return made
+
+
+class LazyGuarded:
+    """Stands for the guarded variant of a method until it is first asked for."""
+
+    __slots__ = ("cls", "function", "guarded", "name")
+
+    def __init__(self, cls: type, name: str, function: Any, guarded: Callable[[FunctionType], FunctionType]) -> None:
+        self.cls = cls
+        self.name = name
+        self.function = function
+        self.guarded = guarded
+
+    def __get__(self, obj: Any, cls: type) -> Any:
+        made = self.guarded(self.function)
+        setattr(self.cls, self.name, made)
+        return made.__get__(obj, cls)
 
 
 def added_field(field: ConstructorField, default: Callable[[Obj, ConstructorField], Any]) -> property:
@@ -249,6 +280,7 @@ def super_calls(unit: UnitCode) -> dict[str, set[str]]:
 def missing(base: str, method: str) -> FunctionType:
     """What ``super.m`` calls when the base class has no such method."""
 
+    @declared
     def absent(*arguments: Any) -> NoReturn:
         fail("NameError", f"the base class {base} has no method '{method}'")
 

@@ -13,6 +13,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from holdfast.lang.assemble import LINE_BASE
+from holdfast.lang.guard import RUNNING
 from holdfast.vm import ids
 from holdfast.vm.code import Proto
 from holdfast.vm.codec import DamagedRecord
@@ -83,7 +84,9 @@ class Looking:
         """``t.frames``: a List of Maps, the innermost frame first; of a thread that failed, those in which it did."""
         world = self.world
         if thread in world.scheduler.living:
-            return world.new_list([self.frame_map(frame) for frame in islice(self.frames(thread), SHOWN_MAX)])
+            found = islice(self.frames(thread), SHOWN_MAX)
+            reader = world.monitor.acting
+            return world.new_list([self.frame_map(frame) for frame in found if reader is None or seen(frame, reader)])
         post = getattr(live(thread), "post", None)
         return post if post is not None else world.new_list([])
 
@@ -101,7 +104,13 @@ class Looking:
         while traceback is not None:
             found += self.guest(traceback.tb_frame, traceback.tb_lineno)
             traceback = traceback.tb_next
-        return self.world.new_list([self.frame_map(frame) for frame in reversed(found[-POST_MAX:])])
+        world = self.world
+        current = world.scheduler.current
+        monitor, world.monitor.acting = world.monitor, current.domain if current is not None else None
+        try:
+            return world.new_list([self.frame_map(frame) for frame in reversed(found[-POST_MAX:])])
+        finally:
+            monitor.acting = None
 
     def where(self, thread: Thread) -> tuple[str, int, str] | None:
         """File, line and function at which a living thread stands."""
@@ -118,6 +127,12 @@ class Looking:
     def children(self, thread: Thread) -> list[Thread]:
         """The living threads that a thread has started."""
         return [other for other in self.world.scheduler.living if other.parent is thread]
+
+
+def seen(frame: Frame, reader: Any) -> bool:
+    """May a domain see the frame?  Those that run in it or below."""
+    domain = frame.values.get(RUNNING) if frame.proto.function.domain else None
+    return domain is not None and domain.within(reader)
 
 
 def place_of_entry(proto: Proto) -> tuple[str, int, str]:

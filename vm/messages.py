@@ -75,6 +75,8 @@ class Mail:
         scheduler = self.scheduler
         if thread not in scheduler.living:
             fail("ThreadError", f"the thread '{thread.f_name}' has ended ({thread.f_state}), and receives nothing")
+        if thread.domain is not None:
+            message._o = thread.domain
         box = thread.mailbox
         if box is None:
             box = thread.mailbox = deque()

@@ -34,6 +34,7 @@ from holdfast.vm.helpers import guest_callable
 from holdfast.vm.library import PREFIX, is_library
 from holdfast.vm.limits import reserve_stack
 from holdfast.vm.link import super_calls
+from holdfast.vm.methods.arguments import declared
 from holdfast.vm.objects import ERRORS, Error, fail, kind_name, make_error
 from holdfast.vm.side import decoded, stored_source, text_of
 
@@ -44,6 +45,15 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Loader = Callable[[str], str | None]
 """Module name to the text of its file, or None when there is no file: then the world's own version is taken."""
+
+
+_LOADED = re.compile(r"(K-[0-9a-f]+)!")
+
+
+def loader_of(module: str) -> str:
+    """The KID of the domain that loaded a module, which is in its name; "" for the whole world's."""
+    found = _LOADED.match(module)
+    return found[1] if found is not None else ""
 
 
 class Modules:
@@ -80,10 +90,10 @@ class Modules:
 
     # ------------------------------------------------------------------ compiling
 
-    def program(self, text: str, name: str) -> UnitCode:
-        """Compile and link a program."""
+    def program(self, text: str, name: str, domain: str = "") -> UnitCode:
+        """Compile and link a program; for a domain below the whole world's, whose KID is given, it is code of that."""
         self.not_library(name, Source(name, text))
-        return self.add(text, name, name, "program")
+        return self.add(text, name, f"{domain}!{name}" if domain else name, "program")
 
     def load_file(self, path: Path) -> str:
         """Load a module from a host file; what it imports is looked for beside it."""
@@ -151,12 +161,24 @@ class Modules:
         """Compile only.  For an entry of a session ``scope`` is what its names mean."""
         unit = self.analysed(text, name, module, mode, scope, stored)
         made = self.world.table.add(unit, hash_ or source_hash(text), Source(name, text))
+        made.definer = self.definer(module)
         if scope is not None:
             from holdfast.vm.session import bindings
 
             made.bindings = bindings(self.world, made)
         self.versions[module, made.hash] = made
         return made
+
+    def definer(self, module: str) -> str:
+        """Under which key the code of a module finds the domain that loaded it; "" for the whole world's."""
+        kid = loader_of(module)
+        if not kid:
+            return ""
+        domain = self.world.authority.domain_of(kid)
+        if domain is None:
+            raise DamagedRecord(f"module {module}", "the domain that loaded it is not there any more")
+        self.world.globals[f"O:{kid}"] = domain
+        return f"O:{kid}"
 
     def analysed(
         self, text: str, name: str, module: str, mode: str, scope: dict[str, str] | None = None, stored: bool = False
@@ -186,12 +208,19 @@ class Modules:
         return world.builtin_names | world.library_names if is_library(module) else world.builtin_names
 
     def not_library(self, name: str, source: Source, span: Span = (0, 0)) -> None:
-        """Refuse a user's file under a name that stands for the library."""
+        """Refuse a user's file under a name that stands for the library, or for what another domain has loaded."""
+        if loader_of(name):
+            self.refuse(
+                "E0123", f"'{name}' is no name for a file here", span, "leave out what stands before the !", source
+            )
         if is_library(name):
             self.refuse("E0123", f"'{name}' is a name of the standard library", span, "rename the folder 'std'", source)
 
     def import_(self, path: str, importer: str, span: Span, source: Source) -> ModuleInterface:
         """The interface of an imported module; it is loaded first."""
+        if loader_of(importer) and not path.startswith(PREFIX):
+            hint = "ask for what it needs as a capability"
+            self.refuse("E0123", "a restricted program imports the standard library only", span, hint, source)
         name = self.resolve_path(path, importer)
         if name is None:
             self.refuse("E0123", f"'{path}' leads out of the program's folder", span, "name a file below it", source)
@@ -343,6 +372,7 @@ class Modules:
         """The constructor of a built-in error class, as a value."""
         world = self.world
 
+        @declared
         def make(message: Any = "", cause: Any = None) -> Error:
             """A new error with a message, and the error that has caused it."""
             if cause is not None and not isinstance(cause, Error):

@@ -103,6 +103,8 @@ class ListBase(Obj):
 
     __slots__ = ("v",)
     _k = 1
+    _monitor: Any = None
+    """Of the world: :mod:`holdfast.vm.monitor`."""
     _slots = ("v",)
     _name = "List"
     v: Any
@@ -115,6 +117,7 @@ class MapBase(Obj):
 
     __slots__ = ("v",)
     _k = 2
+    _monitor: Any = None
     _slots = ("v",)
     _name = "Map"
     v: Any
@@ -127,6 +130,7 @@ class SetBase(Obj):
 
     __slots__ = ("v",)
     _k = 3
+    _monitor: Any = None
     _slots = ("v",)
     _name = "Set"
     v: Any

@@ -26,6 +26,8 @@ from holdfast.vm.runtime import Runtime
 from holdfast.vm.show import brief, to_text
 
 COLLECTIONS = (ListBase, MapBase, SetBase)
+CAPABILITY = 9
+"""The class number of capabilities (``holdfast.vm.ids``); the guarded operators know what to do with one."""
 
 PART_ITEMS = 65_536
 """Items of a large List that are looked at together."""
@@ -309,6 +311,8 @@ def contains(item: Any, container: Any) -> bool:
     if number in (2, 3):
         check_key(item, kind_name(container))
         return item in container.v
+    if number == CAPABILITY:
+        return container._monitor.guarded.contains(container._monitor.top, item, container)  # type: ignore[no-any-return]
     fail("TypeError", f"cannot look into {kind_name(container)} with in: Text, Bytes, Range, List, Map and Set can be")
 
 
@@ -396,6 +400,8 @@ def length(value: Any) -> int:
         return int(max(0, value.stop - value.start))  # len() of Python ends at 63 bits
     if isinstance(value, COLLECTIONS):
         return len(value.v)
+    if getattr(kind, "_k", 0) == CAPABILITY:
+        return value._monitor.guarded.len(value._monitor.top, value)  # type: ignore[no-any-return]
     fail("TypeError", f"{kind_name(value)} has no length: Text, Bytes, Range, List, Map and Set have")
 
 
@@ -413,6 +419,8 @@ def index(value: Any, at: Any) -> Any:
         return value[at.start : at.stop]  # slices, unlike indices, are cut by CPython itself
     if isinstance(value, MapBase):
         return _map_item(value.v, at)
+    if getattr(kind, "_k", 0) == CAPABILITY:
+        return value._monitor.guarded.index(value._monitor.top, value, at)
     if kind is str or kind is bytes or kind is range or isinstance(value, ListBase):
         fail("TypeError", f"the index of a {kind_name(value)} must be an Int or a Range, not {kind_name(at)}")
     _no_items(value)
@@ -445,6 +453,8 @@ def set_index(value: Any, at: Any, item: Any) -> None:
             value.v[_cut(at)] = item
         except IndexError:
             outside(value, at, "; push adds an item")
+    elif getattr(type(value), "_k", 0) == CAPABILITY:
+        value._monitor.guarded.setindex(value._monitor.top, value, at, item)
     elif type(value) in (str, bytes, range):
         fail("TypeError", f"a {kind_name(value)} cannot be changed: make a new one")
     else:
@@ -513,6 +523,9 @@ def operators(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         if isinstance(a, ListBase) and isinstance(b, ListBase):
             limits.check_items("List", len(a.v) + len(b.v))
             return new_list(a.v.copy() + b.v.copy())
+        if isinstance(a, Obj) and isinstance(b, Obj) and CAPABILITY in (a._k, b._k):
+            cap: Any = a if a._k == CAPABILITY else b
+            return cap._monitor.guarded.add(cap._monitor.top, a, b)
         return add(a, b)
 
     def mul_any(a: Any, b: Any) -> Any:
@@ -541,6 +554,8 @@ def operators(runtime: Runtime) -> dict[str, Callable[..., Any]]:
             return value[start:stop]
         if isinstance(value, MapBase):
             return index(value, make_range(low, high, closed))  # a Range is a key like any immutable
+        if getattr(type(value), "_k", 0) == CAPABILITY:
+            return value._monitor.guarded.slice(value._monitor.top, value, low, high, closed)
         _no_items(value)
 
     def set_index_any(value: Any, at: Any, item: Any) -> None:

@@ -120,6 +120,8 @@ def key_bytes(heap: Heap, key: Any) -> bytes:
     """The bytes that stand for a Map's key; an instance or function without an id gets one."""
     data = find_key_bytes(heap, key)
     if data is None:
+        if isinstance(key, Obj) and key._k == ids.CAPABILITY:
+            return key_bytes(heap, key.target)  # type: ignore[attr-defined]
         oid = heap.identify(key) if isinstance(key, Obj) else heap.function_ref(key)
         data = b"o" + pack_number(oid)
     return data
@@ -142,6 +144,8 @@ def find_key_bytes(heap: Heap, key: Any) -> bytes | None:
     if kind is range:
         return _short(_range_bytes(key))
     if isinstance(key, Obj) and key._k:
+        if key._k == ids.CAPABILITY:  # the same key as what it stands for
+            return find_key_bytes(heap, key.target)  # type: ignore[attr-defined]
         return b"o" + pack_number(key._i) if key._i else None
     place = heap.machine.name_of(key)
     if place is not None:

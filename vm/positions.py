@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from holdfast.lang import ir
 from holdfast.vm import ids
 from holdfast.vm.codec import DamagedRecord
+from holdfast.vm.domains import Cap
 from holdfast.vm.objects import live
 
 
@@ -56,10 +57,13 @@ class Position:
 
 def position(iterator: Any, source: Any, keys_of: Callable[[list[Any]], Any]) -> Position:
     """The position of an iterator over the value; ``keys_of`` gives the List for the keys of a Map or Set."""
+    iterator = getattr(iterator, "inner", iterator)
     cls = type(iterator)
     if cls is enumerate:
         iterator = iterator.__reduce__()[1][0]
         cls = type(iterator)
+    if isinstance(source, Cap):
+        source = live(source.target)
     if type(source) is range:
         return Position(len(source) - iterator.__length_hint__())
     state = iterator.__reduce__()
@@ -69,12 +73,17 @@ def position(iterator: Any, source: Any, keys_of: Callable[[list[Any]], Any]) ->
     return Position(turns)
 
 
-def iterator_at(source: Any, names: int, at: Position) -> Iterator[Any]:
-    """The iterator again.
+def iterator_at(source: Any, names: int, at: Position, domain: Any) -> Iterator[Any]:
+    """The iterator again, of a frame that runs in a domain (None in plain code).
 
     Raises DamagedRecord when there is none over such a value.
     """
     inner: Any
+    if isinstance(source, Cap):
+        monitor = source._monitor
+        over = iterator_at(live(source.target), names, at, domain)
+        found: Iterator[Any] = monitor.guarded.over(domain or monitor.top, source, over, names == 2)
+        return found
     if at.keys is not None:
         inner = _over(live(at.keys).v, at.turns)
     elif type(source) is range:

@@ -61,6 +61,7 @@ class Preludes:
         cls = getattr(self.world.collections, kind)
         for name, function in found.items():
             setattr(cls, "m_" + name, function)
+            self.world.authority.method(cls, name, function)
 
     def load(self, kind: str) -> dict[str, FunctionType]:
         """Compile and link a kind's file; returns its methods."""

@@ -21,7 +21,7 @@ to its text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from types import FunctionType
 from typing import Any
@@ -34,6 +34,10 @@ LEAF, OPEN, BREAK, CLOSE = range(4)
 ELLIPSIS = "…"
 
 Piece = tuple[int, str]
+
+Seen = tuple[str | None, Any, Callable[[Any], Any] | None]
+"""What somebody sees of an object: words in its place, or the object itself, and what its parts are to them."""
+See = Callable[[Any], Seen]
 
 CLASS_MARK = "__hold_class__"
 """Attribute of the function that is a class value (its constructor): the Python class."""
@@ -54,23 +58,25 @@ def safe_for_terminal(text: str) -> str:
     return _UNSAFE.sub(lambda match: f"\\u{{{ord(match[0]):x}}}", text)
 
 
-def to_text(value: Any) -> str:
-    """The conversion of ``Text(x)``, of interpolation and of ``print``."""
+def to_text(value: Any, see: See | None = None) -> str:
+    """The conversion of ``Text(x)``, of interpolation and of ``print``; ``see`` for who may not read everything."""
     if type(value) is str:
         return value
     text = scalar(value)
     if text is not None:
         return text
-    value = live(value)
-    if isinstance(value, Error) and type(value.f_message) is str:
-        return f"{value._name}: {value.f_message}"
-    return to_source(value)
+    words, target, _ = see(value) if see is not None else (None, live(value), None)
+    if words is not None:
+        return words
+    if isinstance(target, Error) and type(target.f_message) is str:
+        return f"{target._name}: {target.f_message}"
+    return to_source(value, see)
 
 
-def to_source(value: Any) -> str:
+def to_source(value: Any, see: See | None = None) -> str:
     """The value as it is written in source."""
     text = scalar(value)
-    return "".join([piece for _, piece in pieces(value)]) if text is None else text
+    return "".join([piece for _, piece in pieces(value, see=see)]) if text is None else text
 
 
 def brief(value: Any) -> str:
@@ -173,7 +179,8 @@ class _Open:
 class _Walk:
     """Turns a value into pieces, with an explicit stack and limits."""
 
-    def __init__(self, items: int, depth: int, characters: int) -> None:
+    def __init__(self, items: int, depth: int, characters: int, see: See | None) -> None:
+        self.see = see
         self.items = items
         self.depth = depth
         self.left = characters
@@ -226,11 +233,23 @@ class _Walk:
         if text is not None:
             self.add(LEAF, label + text)
             return
-        ident = id(value)
+        see = self.see
+        if see is None and value._k == ids.CAPABILITY:
+            see = value._monitor.guarded.seeing(value._monitor.top)
+        words, obj, change = see(value) if see is not None else (None, live(value), None)
+        if words is not None:
+            self.add(LEAF, label + words)
+            return
+        ident = id(obj)
         if ident in self.path:
             self.add(LEAF, label + ELLIPSIS)
             return
-        start, close, entries, more = self.parts(live(value))
+        if type(obj) is FunctionType:
+            self.add(LEAF, label + _function(obj))
+            return
+        start, close, entries, more = self.parts(obj)
+        if change is not None and entries is not None:
+            entries = ((inner, change(item)) for inner, item in entries)
         if not close:
             self.add(LEAF, label + start)
         elif len(self.stack) >= self.depth and entries is not None:
@@ -303,9 +322,10 @@ def pieces(
     items: int = limits.SHOW_ITEMS,
     depth: int = limits.SHOW_DEPTH,
     characters: int = limits.SHOW_CHARACTERS,
+    see: See | None = None,
 ) -> list[Piece]:
     """The value as pieces, within the limits."""
-    return _Walk(items, depth, characters).run(value)
+    return _Walk(items, depth, characters, see).run(value)
 
 
 # --------------------------------------------------------------------------- layout

@@ -11,6 +11,7 @@ from holdfast.vm.waits import ENDED, Wait
 
 if TYPE_CHECKING:
     from holdfast.vm.consoles import Console
+    from holdfast.vm.domains import Domain
     from holdfast.vm.frames import Known
     from holdfast.vm.stacks import Stack
 
@@ -44,6 +45,7 @@ class Thread(Obj):
 
     __slots__ = (
         "begin",
+        "domain",
         "doomed",
         "error",
         "failure",
@@ -71,10 +73,12 @@ class Thread(Obj):
         "wake",
     )
     _k = ids.THREAD
-    _slots = ("name", "state", "result", "error", "parent", "output", "post")
+    _slots = ("name", "state", "result", "error", "parent", "output", "post", "domain")
     _name = "Thread"
     f_name, f_result, f_parent, f_output = map(read_only, ("name", "result", "parent", "output"))
     f_error = property(_read_error)
+    domain: Domain | None
+    """The domain that it runs in, and so belongs to; None for that of the whole world."""
     name: Any
     state: Any
     result: Any

@@ -116,6 +116,12 @@ class Scheduler(Joining, Priorities, Control):
         self.since = self.burst_end = 0.0
         """When the current slice began, and when the hub must have its turn."""
         self.mail: Mail
+        self.entry: Callable[[Thread, Any], Any] = lambda thread, begin: None
+        """Begins a thread of a domain below the whole world's: the result of its function."""
+        self.out: Callable[[Any, Any], Any] = lambda domain, value: value
+        """What a domain may give away of a value."""
+        self.error_for: Callable[[Thread | None, Error], Error] = lambda thread, error: error
+        """An error of one thread as another one may see it."""
         self.post_mortem: Callable[[TracebackType | None], Any] = lambda traceback: None
         """What is kept of the frames of a thread that fails."""
         self.atomic_since = 0.0
@@ -150,6 +156,7 @@ class Scheduler(Joining, Priorities, Control):
         thread.wake = thread.runs = thread.priority = thread.passed = 0
         thread.spent = thread.doomed = 0.0
         thread.suspended = thread.stepping = False
+        thread.domain = None
         current = thread.parent = self.current
         thread.output = current.output if current is not None else None
         return thread
@@ -212,7 +219,10 @@ class Scheduler(Joining, Priorities, Control):
                 else:
                     if thread.interrupt is not None:
                         self.throw_interrupt(thread)
-                    result = begin[0](*begin[1], **begin[2])
+                    if thread.domain is None:
+                        result = begin[0](*begin[1], **begin[2])
+                    else:
+                        result = self.entry(thread, begin)
             except Exception as exception:
                 begin = None
                 error = self.convert(exception)
@@ -264,6 +274,8 @@ class Scheduler(Joining, Priorities, Control):
         did."""
         if thread._t is not self.heap.token:
             self.heap.barrier(thread)
+        if thread.domain is not None:
+            result = self.out(thread.domain, result)
         thread.result, thread.error = result, error
         thread.state = "done" if error is None else "failed"
         self.living.pop(thread, None)

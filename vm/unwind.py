@@ -16,6 +16,7 @@ from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 from holdfast.lang.assemble import LINE_BASE
+from holdfast.lang.guard import RUNNING
 from holdfast.lang.resumable import Layout
 from holdfast.vm import limits
 from holdfast.vm.code import CodeTable, Place, Proto, place_of
@@ -201,6 +202,7 @@ class Unwinder:
         """Give the error its place and trace."""
         places: list[Place] = []
         entry = traceback
+        owner = self.claim(error, traceback)
         while entry is not None:
             proto = self.table.proto_of(entry.tb_frame.f_code)
             place = place_of(proto, entry.tb_lineno - LINE_BASE) if proto is not None else None
@@ -214,10 +216,11 @@ class Unwinder:
         while frame is not None and len(outer) < TRACE_MAX:
             proto = self.table.proto_of(frame.f_code)
             place = place_of(proto, frame.f_lineno - LINE_BASE) if proto is not None else None
-            if place is not None:
+            if place is not None and (owner is None or within(frame, proto, owner)):
                 outer.append(place)
             frame = frame.f_back
-        outer.extend(islice(self.waiting(), TRACE_MAX - len(outer)))
+        if owner is None:
+            outer.extend(islice(self.waiting(), TRACE_MAX - len(outer)))
         places = [*reversed(outer), *places][-TRACE_MAX:]
         places.reverse()
         texts = [f"{file}:{line} in {function}" for file, line, function in places]
@@ -225,6 +228,23 @@ class Unwinder:
             self.barrier(error)
         error.f_at = f"{places[0][0]}:{places[0][1]}" if places else None
         error.f_trace = self.new_list(texts)
+        if owner is not None:
+            error.f_trace._o = owner
+
+    def claim(self, error: Error, traceback: TracebackType | None) -> Any:
+        """An error that host code has thrown into a guarded frame belongs to the domain of that; gives the owner of any
+        error, None for the whole world's domain."""
+        owner = getattr(error, "_o", None)
+        if owner is not None or error._i:
+            return owner
+        while traceback is not None:
+            proto = self.table.proto_of(traceback.tb_frame.f_code)
+            if proto is not None:
+                owner = traceback.tb_frame.f_locals.get(RUNNING) if proto.function.domain else None
+            traceback = traceback.tb_next
+        if owner is not None:
+            error._o = owner
+        return owner
 
     # ------------------------------------------------------------------ throwing
 
@@ -261,6 +281,12 @@ def catchable(error: Error) -> bool:
     except AttributeError:
         return True
     return not (more and "killed" in more)
+
+
+def within(frame: FrameType, proto: Proto | None, owner: Any) -> bool:
+    """Does a frame run in a domain, or below it?  What others call is not for its trace."""
+    domain = frame.f_locals.get(RUNNING) if proto is not None and proto.function.domain else None
+    return domain is not None and bool(domain.within(owner))
 
 
 def first_handled(values: Mapping[str, Any], names: Iterable[str], error: Error) -> Error | None:

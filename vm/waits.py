@@ -285,7 +285,7 @@ class Ask(Wait):
         if message.answered == "reply":
             return message.answer
         if message.answered == "fail":
-            raise Thrown(message.answer)
+            raise Thrown(scheduler.error_for(scheduler.current, message.answer))
         if not scheduler.lives(self.thread):
             fail("ThreadError", f"the thread '{self.thread.f_name}' ended and did not answer")
         return AGAIN

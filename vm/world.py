@@ -26,12 +26,15 @@ from holdfast.lang.assemble import check_python
 from holdfast.lang.constructor import ConstructorField
 from holdfast.lang.lines import RawMethods
 from holdfast.vm import ids
+from holdfast.vm.authority import Authority
 from holdfast.vm.builtins import builtins
 from holdfast.vm.checkpoint import Checkpointer
 from holdfast.vm.code import CodeTable, Place, UnitCode
 from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.consoles import Console, Consoles, console_methods
+from holdfast.vm.crossing import Crossing
 from holdfast.vm.devices import Dir, add_grant, install_devices, make_caps, named_object
+from holdfast.vm.domains import Cap, Domain
 from holdfast.vm.file_outbox import FileOutbox
 from holdfast.vm.frames import Capturer, go_on, places
 from holdfast.vm.guard import MemoryGuard
@@ -93,7 +96,7 @@ class World:
         self.helpers = Helpers(self, self.collections, self.unwinder)
         self.scheduler = Scheduler(self.thread_class, self.globals, self.heap, self.unwinder.host_error)
         self.scheduler.mail = self.mail = Mail(self.scheduler, self.message_class)
-        base = frozenset((Scheduler.work.__code__, Scheduler.resume.__code__, go_on.__code__))
+        base = frozenset(f.__code__ for f in (Scheduler.work, Scheduler.resume, go_on, Crossing.entry))
         self.scheduler.capture = Capturer(self.table, base, self.new_list).capture
         self.scheduler.go_on = partial(go_on, self.unwinder)
         self.unwinder.waiting = self.waiting_places
@@ -109,6 +112,8 @@ class World:
         self.linker = Linker(self.table, self.collections.Map, self.class_number)
         self.linker.on_class = self.class_linked
         self.linker.default = self.field_default
+        self.authority = Authority(self)
+        self.monitor = self.authority.monitor
         self.builtin_names: dict[str, str] = {"root": "root", "caps": "caps", "threads": "threads"}
         self.grants: dict[str, Any] = {}
         self.library = library
@@ -196,7 +201,8 @@ class World:
         s.background = self.outbox.background
         s.wants_slice = lambda: self.outbox.busy
         g["caps"] = make_caps(self.grants, self.new_list)
-        g["threads"] = named_object("threads", threads_class(s, self.find_kid, self.new_list))
+        self.threads_methods = threads_class(s, self.find_kid, self.new_list)
+        g["threads"] = named_object("threads", self.threads_methods)
         g["_safepoint"] = s.safepoint
         g["_spawn"] = self.spawn
         g["_link"] = lambda key: self.table.protos[key].link()
@@ -224,15 +230,18 @@ class World:
                 setattr(cls, "m_" + name, function)
         Preludes(self).install()
         self.device_classes = install_devices(self.heap.register_class, self.new_list, self.files)
+        self.thread_methods = thread_methods(s, self.mail)
+        self.message_methods = message_methods(self.mail)
         for cls, methods_ in (
-            (self.thread_class, thread_methods(s, self.mail)),
-            (self.message_class, message_methods(self.mail)),
+            (self.thread_class, self.thread_methods),
+            (self.message_class, self.message_methods),
             (self.consoles.console_class, console_methods(self.consoles)),
         ):
             for name, function in methods_.items():
                 setattr(cls, "m_" + name, guest_callable(function, name))
         for name, read in thread_fields(self).items():
             setattr(self.thread_class, "f_" + name, property(read))
+        self.authority.install()
 
     def _builtin(self, name: str, function: FunctionType) -> None:
         self.globals["b:" + name] = function
@@ -255,7 +264,7 @@ class World:
             """The next message of this thread; with a timeout, nil when it has run out (in seconds)."""
             return self.mail.receive(timeout)
 
-        return {"print": print_, "sleep": sleep, "receive": receive}
+        return {"print": print_, "sleep": sleep, "receive": receive, **self.authority.functions()}
 
     # ------------------------------------------------------------------ what host functions use (Runtime)
 
@@ -265,6 +274,8 @@ class World:
         made._t = self.heap.token
         made._i = NEW
         made.v = raw
+        if self.monitor.acting is not None:
+            made._o = self.monitor.acting
         return made
 
     def new_map(self, raw: dict[Any, Any]) -> Any:
@@ -280,6 +291,8 @@ class World:
         made._t = self.heap.token
         made._i = NEW
         made.v = raw
+        if self.monitor.acting is not None:
+            made._o = self.monitor.acting
         return made
 
     # ------------------------------------------------------------------ what the heap asks (Machine)
@@ -333,7 +346,7 @@ class World:
             fail("TypeError", f"the host function {function.__name__} cannot be stored")
         cells = [cell.cell_contents for cell in function.__closure__ or ()]
         names = dict(zip(function.__code__.co_freevars, cells, strict=True))
-        captured = [names.get(name) for name in proto.function.captures]
+        captured = [names.get(name) for name in proto.function.captures]  # the last one of an owned one is its domain
         return FunctionParts(bytes.fromhex(proto.unit.hash), proto.function.index, proto.unit.unit.module, captured)
 
     def make_function(self, parts: FunctionParts) -> FunctionType:
@@ -341,9 +354,12 @@ class World:
         self.modules.load_stored(parts.module)  # it calls what its module defines by name, in the newest version
         unit = self.modules.version(parts.module, parts.source.hex())
         proto = unit.protos[parts.index] if 0 <= parts.index < len(unit.protos) else None
+        if proto is not None and len(parts.captured) == len(proto.function.captures) + 1:
+            if isinstance(parts.captured[-1], Domain):
+                return self.authority.value_of(proto, list(parts.captured))
         if proto is None or len(parts.captured) != len(proto.function.captures):
             raise DamagedRecord(f"a function of {parts.module[:80]}", "its source has no such function")
-        made: FunctionType = proto.maker()(*parts.captured)
+        made: FunctionType = proto.instance() if proto.unit.definer else proto.maker()(*parts.captured)
         return made
 
     def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> dict[str, Any]:
@@ -465,6 +481,10 @@ class World:
     ) -> Thread:
         """``spawn``: called by generated code."""
         function = callee
+        if grants is not None or budget is not None or isinstance(callee, Cap):
+            top = self.monitor.top
+            given = (positional, names, grants, budget, extra)
+            return self.authority.crossing.spawn(top, callee, method, receiver, args, *given)
         if method is not None:
             found = self.helpers.lookup(callee, method, positional, names)
             function, receiver = (found, (callee,)) if type(found) is FunctionType else (found.function, ())

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.lang.diagnostics import CompileError
+from holdfast.vm import ids
 from holdfast.vm.objects import Thrown
 from holdfast.vm.world import World
 
@@ -119,12 +120,15 @@ class Bench:
     """A world that runs one case after another.
 
     The way is a shape of code, or ``torture``: at every safepoint the thread's stack is replaced by what was captured
-    of it.
+    of it.  ``guarded`` runs it in a domain of its own, as code of the whole world, and ``sandbox`` as code of that domain;
+    either with a root that is the domain's own, which the program must not notice (I10).
     """
 
     def __init__(self, path: Path, way: str) -> None:
-        torture = way == "torture"
-        self.world = World.open(path, durability="process", shape="direct" if torture else way)
+        torture = way.endswith("torture")
+        self.domain = way.split("-")[0] if way.split("-")[0] in ("guarded", "sandbox") else ""
+        shape = "resumable" if way.endswith("resumable") else "direct"
+        self.world = World.open(path, durability="process", shape=shape)
         if torture:
             self.world.scheduler.torture = 1
             self.world.globals["_poll"] = True
@@ -148,7 +152,10 @@ class Bench:
         diagnostics: list[tuple[str, int, str]] = []
         place, trace = "", []
         try:
-            world.run_source(text, f"{folder}/main.hold")
+            if self.domain:
+                self.run_restricted(text, f"{folder}/main.hold")
+            else:
+                world.run_source(text, f"{folder}/main.hold")
         except CompileError as wrong:
             for d in wrong.diagnostics:
                 diagnostics.append((d.source.name.removeprefix(f"{folder}/"), d.source.position(d.span[0])[0], d.code))
@@ -164,6 +171,16 @@ class Bench:
         self.check_words(printed, text)
         assert printed == "" or printed.endswith("\n")
         return Outcome(printed.split("\n")[:-1], error, diagnostics, place, trace)
+
+    def run_restricted(self, text: str, name: str) -> None:
+        """The same in a domain that owns its root."""
+        world = self.world
+        domain = world.authority.domain("main", {})
+        root = world.new_map({})
+        root._o = domain
+        world.monitor.name(domain, "root", root)
+        unit = world.modules.program(text, name, ids.kid(domain._i) if self.domain == "sandbox" else "")
+        world.run_thread(world.authority.start(unit, domain))
 
     @staticmethod
     def check_words(text: str, source: str) -> None:

@@ -40,6 +40,33 @@ def test_case(case: Case, way: str, benches: dict, tmp_path_factory: pytest.Temp
     run(case, way, benches, tmp_path_factory)
 
 
+RESTRICTED = ["guarded", "sandbox", "guarded-resumable", "sandbox-torture"]
+"""As code of the whole world and of the domain itself; in each shape."""
+
+
+@pytest.mark.parametrize("case", CASES[::TORTURE_SHARE], ids=name_of)
+def test_i10_same_code(case: Case, benches: dict, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A program that touches only its own objects does the same in a restricted domain."""
+    for way in ("guarded", "sandbox"):
+        run_restricted(case, way, benches, tmp_path_factory)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", RESTRICTED)
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_i10_same_code_of_all(
+    case: Case, way: str, benches: dict, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """As above, for all, in both shapes and under torture."""
+    run_restricted(case, way, benches, tmp_path_factory)
+
+
+def run_restricted(case: Case, way: str, benches: dict, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Run a case in a domain of its own; code of such a domain imports the standard library alone."""
+    if not (way.startswith("sandbox") and case.files):
+        run(case, way, benches, tmp_path_factory)
+
+
 QUICK = [case for case in CASES[::TORTURE_SHARE] if not DEEP.search(case.name)]
 
 

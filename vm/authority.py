@@ -1,0 +1,121 @@
+"""All that bounds what threads may do, put together for one world."""
+
+from __future__ import annotations
+
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from holdfast.vm.calls import Calls
+from holdfast.vm.crossing import Crossing, Revocable
+from holdfast.vm.domains import Cap, Domain
+from holdfast.vm.guarded import Guarded
+from holdfast.vm.helpers import guest_callable
+from holdfast.vm.link import LazyGuarded
+from holdfast.vm.methods.arguments import needs
+from holdfast.vm.monitor import Monitor
+from holdfast.vm.objects import world_class
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from holdfast.vm.code import UnitCode
+    from holdfast.vm.thread import Thread
+    from holdfast.vm.world import World
+
+
+class Authority:
+    """Monitor, guarded operators, calls and crossings of one world."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        cap_class, revocable_class = world_class(Cap), world_class(Revocable)
+        world.heap.register_class(cap_class)
+        world.heap.register_class(revocable_class)
+        self.monitor = Monitor(world, cap_class)
+        self.calls = Calls(world, self.monitor)
+        self.guarded = Guarded(world, self.monitor, self.calls)
+        self.crossing = Crossing(world, self.monitor, self.calls, revocable_class)
+        self.calls.guarded = self.monitor.guarded = self.guarded
+        self.calls.spawn = self.crossing.spawn
+        self.revocable_class = revocable_class
+
+    def functions(self) -> dict[str, Callable[..., Any]]:
+        """The built-in functions about rights, for plain code."""
+        functions = self.crossing.functions()
+        top = self.monitor.top
+
+        def only(x: Any, rights: Any) -> Any:
+            """A capability for the object with no more than these rights: "r" read, "w" write, "x" call."""
+            return functions["only"](top, x, rights)
+
+        def rights(x: Any) -> str:
+            """What may be done with the object here: "rwx", "r", or "" for a mere reference."""
+            return functions["rights"](top, x)  # type: ignore[no-any-return]
+
+        def revocable(x: Any, rights: Any = "rwx") -> Any:
+            """A capability that can be ended: pass on ``.cap``, and keep the rest for ``.revoke()``."""
+            return functions["revocable"](top, x, rights)
+
+        return {"only": only, "rights": rights, "revocable": revocable}
+
+    def install(self) -> None:
+        """Fill the globals, and give the classes of built-in kinds their guarded methods."""
+        world = self.world
+        world.globals.update(self.guarded.table())
+        self.calls.special = self.crossing.special()
+        world.linker.guarded = self.calls.method
+        crossing = self.crossing
+
+        @needs("w")
+        def revoke(self: Any) -> None:
+            """End the capability: from now on every use of what was reached through it fails."""
+            crossing.revoke(self)
+
+        setattr(self.revocable_class, "m_revoke", guest_callable(revoke, "revoke"))  # noqa: B010
+        for kind in (world.collections.List, world.collections.Map, world.collections.Set):
+            kind._monitor = self.monitor
+        for cls in (world.collections.List, world.collections.Map, world.collections.Set, self.revocable_class):
+            for name in [name for name in vars(cls) if name.startswith("m_")]:
+                self.method(cls, name[2:], vars(cls)[name])
+        scheduler = world.scheduler
+        scheduler.entry = crossing.entry
+        scheduler.out = self.monitor.out
+        scheduler.error_for = crossing.error_for
+
+    def method(self, cls: type, name: str, function: Any) -> None:
+        """The guarded variant of a method of a built-in class, made when it is first called."""
+        if not isinstance(function, property):
+            setattr(cls, "n_" + name, LazyGuarded(cls, "n_" + name, function, self.calls.method))
+
+    def domain(self, name: str, grants: dict[str, Any]) -> Domain:
+        """A new domain below the whole world's, with capabilities by their names.
+
+        What is granted as it is, is granted with all rights.
+        """
+        top, monitor = self.monitor.top, self.monitor
+        made = monitor.below(top, name)
+        for grant, value in grants.items():
+            monitor.name(made, grant, monitor.granted(top, made, value))
+        return made
+
+    def start(self, unit: UnitCode, domain: Domain, args: Sequence[str] = ()) -> Thread:
+        """Start the top-level code of a linked program in a domain."""
+        world = self.world
+        main = unit.protos[unit.unit.main].instance()
+        given: tuple[Any, ...] = ()
+        if main.__code__.co_argcount:
+            texts = world.new_list(list(args))
+            texts._o = domain
+            given = (texts,)
+        thread = world.scheduler.start("main", main, given, {})
+        thread.domain = domain
+        return thread
+
+    def domain_of(self, kid: str) -> Domain | None:
+        """The domain with a KID, or None."""
+        found = self.world.find_kid(kid)
+        return found if isinstance(found, Domain) else None
+
+    def value_of(self, proto: Any, captured: list[Any]) -> FunctionType:
+        """A function value of a domain, from its record."""
+        return self.calls.owned(proto, tuple(captured))

@@ -1,0 +1,101 @@
+"""Domains, and the references that carry rights.
+
+All of these are objects of the world, so what a thread may do is what it could do before a restart.
+
+:class:`Domain`
+    A capability set: the grants of a thread, by name, and the domain above it.  Threads run in one; objects belong to
+    the one that made them (``_o``; unset for the domain of the whole world, which is above all others).
+:class:`Cap`
+    A capability: an object, what may be done with it at most, who holds it, who granted it, and the conditions that it
+    depends on.  It never changes.
+:class:`Condition`
+    A grant or a revoker that capabilities were reached through.  Its rights only ever become fewer, and no undo, restart
+    or restore gives them back: it is written behind the back of ``atomic``.
+
+Nothing in here decides; see :mod:`holdfast.vm.monitor`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from holdfast.vm import ids
+from holdfast.vm.objects import Obj, seal
+
+ALL = "rwx"
+RIGHTS = ("", "r", "w", "x", "rw", "rx", "wx", "rwx")
+MEET = {(a, b): "".join(c for c in a if c in b) for a in RIGHTS for b in RIGHTS}
+"""Two sets of rights to what both have."""
+
+
+@seal
+class Domain(Obj):
+    """A capability set."""
+
+    __slots__ = ("grants", "name", "parent")
+    _k = ids.DOMAIN
+    _slots = ("parent", "name", "grants")
+    _name = "Domain"
+    parent: Domain | None
+    """The domain above; None for that of the whole world."""
+    name: str
+    grants: Any
+    """A Map from name to capability; of the whole world's domain None."""
+
+    def within(self, other: Domain) -> bool:
+        """Is it the other one, or below it?"""
+        domain: Domain | None = self
+        while domain is not None:
+            if domain is other:
+                return True
+            domain = domain.parent
+        return False
+
+
+@seal
+class Condition(Obj):
+    """A grant, or a revoker."""
+
+    __slots__ = ("granter", "rights")
+    _k = ids.REVOKER
+    _slots = ("rights", "granter")
+    _name = "Condition"
+    rights: str
+    """What it lets through at most, now."""
+    granter: Domain
+
+
+@seal
+class Cap(Obj):
+    """A reference with rights."""
+
+    __slots__ = ("conditions", "granter", "holder", "rights", "target")
+    _k = ids.CAPABILITY
+    _slots = ("target", "rights", "holder", "granter", "conditions")
+    _name = "Capability"
+    target: Any
+    rights: str
+    holder: Domain
+    """The domain that it counts for, and those above."""
+    granter: Domain
+    conditions: Any
+    """A List, or None when there is none."""
+    _monitor: Any
+    """Of the world; set on the world's own class."""
+
+    def effective(self) -> str:
+        """What may be done through it now."""
+        rights = self.rights
+        conditions = self.conditions
+        if conditions is not None:
+            for condition in conditions.v:
+                rights = MEET[rights, condition.rights]
+        return rights
+
+    def __eq__(self, other: object) -> bool:
+        """A capability and what it stands for are the same key; collections are compared as far as they may be read."""
+        found: bool = self._monitor.same(self, other)
+        return found
+
+    def __hash__(self) -> int:
+        return object.__hash__(self.target)
