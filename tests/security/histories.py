@@ -53,7 +53,8 @@ class Generator:
         self.peeks = peeks
         self.keys = 0
         self.last = (0, "")
-        self.weights = PROFILES[profile or rng.choice(list(PROFILES))]
+        self.draws = DRAWS
+        self.weights: tuple[int, ...] = PROFILES[profile or rng.choice(list(PROFILES))]
 
     def make(self, steps: int) -> History:
         """A history of about so many operations: a program with a few things and two domains below, which often share
@@ -130,7 +131,7 @@ class Generator:
         things, boxes, lists = self.references(dom), self.references(dom, *KINDS), self.references(dom, "List")
         functions, keys = self.references(dom, "fn"), list(self.run.actors[dom].keys)
         names = list(self.run.actors[dom].dom.grants)
-        draw = rng.choices(DRAWS, self.weights)[0]
+        draw = rng.choices(self.draws, self.weights)[0]
         if draw == "new":
             self.do(New(dom, rng.choice(KINDS), to))
         elif draw == "birth":
