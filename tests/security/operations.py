@@ -14,13 +14,15 @@ and variables, which are locals of that domain's one frame.  ``run`` gives one o
 =====================  ====================================================================
 
 Beside the outcomes, ``run`` can write a log of what happened, from which `tests.security.audit` judges without the
-model's rules.  For that every value travels with a *trace*: the grants and revokers (``g``) and the placements (``p``)
-that it came through, and the containers (``in``) that it was read from through a capability.  Entries of the log:
+model's rules.  For that every value travels with a *trace*: the grants and revokers (``g``), calls of `only` (``o``)
+and placements (``p``) that it came through, and the containers (``in``) that it was read from through a capability.
+Entries of the log:
 
 =============================================================  ====================================================
 ``dom`` domain, parent (-1: none)                              a domain is born
 ``new`` object, owner                                          an object (a function, an error) is made
 ``cond`` id, holder, granter, object, rights, conds, trace     a grant, or a revoker (holder and granter are the same)
+``only`` id, rights                                            `only` was called with these
 ``shed`` id, rights                                            its rights were cut down to these
 ``state`` id, rights                                           what it allows now
 ``place`` id, domain, object                                   the domain put a reference outside its frames
