@@ -79,6 +79,7 @@ class Authority:
                 self.method(cls, name[2:], vars(cls)[name])
         scheduler = world.scheduler
         scheduler.entry = crossing.entry
+        scheduler.own = world.unwinder.own
         scheduler.out = self.monitor.out
         scheduler.error_for = crossing.error_for
 

@@ -73,7 +73,7 @@ class Crossing:
             made._t, made._i = self.world.heap.token, NEW
             if domain is not monitor.top:
                 made._o = domain
-            made.cap = monitor.cap(first.target, first.rights, domain, first.granter, conditions)
+            made.cap = monitor.cap(first.target, first.rights, domain, domain, conditions)
             made.condition = condition
             return made
 
@@ -140,7 +140,7 @@ class Crossing:
             return monitor.rights(domain, monitor.grant(domain, v_name))
 
         def drop(self_: Any, domain: Domain, v_name: Any) -> None:
-            monitor.shed(domain, v_name, "")
+            monitor.drop(domain, v_name)
 
         def limit(self_: Any, domain: Domain, v_name: Any, v_rights: Any) -> None:
             monitor.shed(domain, v_name, monitor.rights_of(v_rights))

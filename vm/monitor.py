@@ -137,7 +137,7 @@ class Monitor:
         if isinstance(value, Cap):
             have = value.rights if value.holder.within(domain) else ""
             conditions = list(value.conditions.v) if value.conditions is not None else []
-            return self.cap(value.target, MEET[have, wanted], domain, value.granter, conditions)
+            return self.cap(value.target, MEET[have, wanted], domain, domain, conditions)
         have = ALL if self.counts(domain, value) else ""
         return self.cap(value, MEET[have, wanted], domain, domain, [])
 
@@ -176,7 +176,7 @@ class Monitor:
             return value
         container = self.owner(cap.target)
         if isinstance(value, Cap):
-            good = value.holder.within(container) and (cap.granter.within(value.holder) or value.holder.within(domain))
+            good = value.holder.within(container) and (cap.granter.within(value.holder) or value.holder.within(cap.holder))
             rights = MEET[cap.rights, value.rights] if good else ""
             conditions = _both(cap.conditions, value.conditions)
             return self.cap(value.target, rights, cap.holder, cap.granter, conditions)
@@ -234,17 +234,19 @@ class Monitor:
         thread = current.name if current is not None else "main"
         fail("CapabilityError", f"thread '{thread}' has no capability '{name}': caps.names() tells which ones it has")
 
+    def drop(self, domain: Domain, name: Any) -> None:
+        """``caps.drop``: as a limit to no rights, and the name is gone."""
+        self.shed(domain, name, "")
+        self.forget(domain, name)
+
     def shed(self, domain: Domain, name: Any, rights: str) -> None:
-        """``caps.limit``, and ``caps.drop`` with no rights: at once, for the domain and all below, for good."""
+        """``caps.limit``: at once, for the domain and all below, for good."""
         if type(name) is not str or name not in live(domain.grants).v:
             self.not_granted(name if type(name) is str else _brief(name))
         value = domain.grants.v[name]
         if not isinstance(value, Cap):
-            self.forget(domain, name)
-            return
+            return  # a value, which carries no rights
         self.weaken(value.conditions.v[-1], rights)
-        if not rights:
-            self.forget(domain, name)
 
     def forget(self, domain: Domain, name: str) -> None:
         """Take a name out of a set, behind the back of ``atomic``."""

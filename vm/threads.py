@@ -118,6 +118,8 @@ class Scheduler(Joining, Priorities, Control):
         self.mail: Mail
         self.entry: Callable[[Thread, Any], Any] = lambda thread, begin: None
         """Begins a thread of a domain below the whole world's: the result of its function."""
+        self.own: Callable[[Error, Any], None] = lambda error, domain: None
+        """Gives an error that nobody owns its owner."""
         self.out: Callable[[Any, Any], Any] = lambda domain, value: value
         """What a domain may give away of a value."""
         self.error_for: Callable[[Thread | None, Error], Error] = lambda thread, error: error
@@ -276,6 +278,8 @@ class Scheduler(Joining, Priorities, Control):
             self.heap.barrier(thread)
         if thread.domain is not None:
             result = self.out(thread.domain, result)
+            if error is not None:
+                self.own(error, thread.domain)
         thread.result, thread.error = result, error
         thread.state = "done" if error is None else "failed"
         self.living.pop(thread, None)

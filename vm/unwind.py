@@ -64,8 +64,9 @@ class Unwinder:
     def __init__(self, table: CodeTable, new_list: Any, barrier: Callable[[Obj], None]) -> None:
         self.table = table
         self.new_list = new_list
-        self.waiting: Callable[[], Iterable[Place]] = tuple
-        """Where the current thread's frames stand that are not on the host's stack, the innermost first."""
+        self.waiting: Callable[[Any], Iterable[Place]] = lambda owner: ()
+        """Where the current thread's frames stand that are not on the host's stack, the innermost first; for a domain
+        only those that run in it or below."""
         self.barrier = barrier
 
     # ------------------------------------------------------------------ called from generated code
@@ -167,6 +168,8 @@ class Unwinder:
     def passing(self, error: Error, proto: Proto, n: int, values: dict[str, Any]) -> None:
         """The error leaves an instruction of a frame that is not on the host's stack: what that was handling may be
         its cause."""
+        if proto.function.domain:
+            self.own(error, values.get(RUNNING))
         if error.f_cause is None and proto.function.handling:
             cause = first_handled(values, proto.function.handling.get(n, ()), error)
             if cause is not None:
@@ -219,8 +222,7 @@ class Unwinder:
             if place is not None and (owner is None or within(frame, proto, owner)):
                 outer.append(place)
             frame = frame.f_back
-        if owner is None:
-            outer.extend(islice(self.waiting(), TRACE_MAX - len(outer)))
+        outer.extend(islice(self.waiting(owner), TRACE_MAX - len(outer)))
         places = [*reversed(outer), *places][-TRACE_MAX:]
         places.reverse()
         texts = [f"{file}:{line} in {function}" for file, line, function in places]
@@ -242,9 +244,17 @@ class Unwinder:
             if proto is not None:
                 owner = traceback.tb_frame.f_locals.get(RUNNING) if proto.function.domain else None
             traceback = traceback.tb_next
-        if owner is not None:
-            error._o = owner
+        self.own(error, owner)
         return owner
+
+    @staticmethod
+    def own(error: Error, owner: Any) -> None:
+        """An error that nobody owns, and nobody has stored, belongs to the domain in whose code it was thrown."""
+        if owner is None or error._i or getattr(error, "_o", None) is not None:
+            return
+        error._o = owner
+        if error.f_trace is not None and not error.f_trace._i:
+            error.f_trace._o = owner
 
     # ------------------------------------------------------------------ throwing
 

@@ -44,7 +44,7 @@ from holdfast.vm.library import NO_LIBRARY, Library, checked
 from holdfast.vm.limits import CALL_DEPTH, reserve_stack
 from holdfast.vm.link import ClassInfo, Linker
 from holdfast.vm.living import Living
-from holdfast.vm.looking import Looking, thread_fields
+from holdfast.vm.looking import Looking, seen, thread_fields
 from holdfast.vm.messages import Mail, Message, message_methods, thread_methods, threads_class
 from holdfast.vm.methods import methods
 from holdfast.vm.modules import Modules
@@ -572,11 +572,12 @@ class World:
         if console is not None and console.outlet is not None:
             self.scheduler.wait_for(console.outlet)
 
-    def waiting_places(self) -> Iterator[Place]:
-        """Where the current thread's frames stand that are not on the host's stack, the innermost first."""
+    def waiting_places(self, owner: Domain | None) -> Iterator[Place]:
+        """Where the current thread's frames stand that are not on the host's stack, the innermost first; for a domain
+        only those that run in it or below."""
         current = self.scheduler.current
         stack = current.stack if current is not None and current not in self.scheduler.damaged else None
-        return places(iter(stack if stack is not None else ()))
+        return places(frame for frame in (stack if stack is not None else ()) if owner is None or seen(frame, owner))
 
     def give_id(self, obj: Obj) -> int:
         """The id of an object, which gets one now if it has none."""
