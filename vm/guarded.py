@@ -54,7 +54,7 @@ class Guarded:
             "p_map": self.map, "p_rest": self.rest, "p_closure": calls.closure, "p_iter1": self.iter1,
             "p_iter2": self.iter2, "p_throw": self.throw, "p_assertion": self.assertion,
             "p_safepoint": self.safepoint, "p_call": calls.call, "p_callee": calls.callee, "p_lookup": calls.lookup,
-            "p_len": self.len, "p_spawn": calls.spawn,
+            "p_made": self.made, "p_len": self.len, "p_spawn": calls.spawn,
         }  # fmt: skip
         for name in ("lt", "le", "gt", "ge"):
             names["p_" + name] = self.ordered(name)
@@ -406,6 +406,6 @@ class Through:
         return through(self.domain, self.cap, item)
 
 
-def foreign() -> None:
-    """Leave the direct shape: the object is not the domain's own."""
-    raise TypeError(kind_name(None))
+def foreign(n: int) -> None:
+    """Leave the direct shape: an object of instruction n is not the domain's own."""
+    raise TypeError(n)

@@ -87,6 +87,8 @@ class Monitor:
 
     def reach(self, domain: Domain, value: Any, need: str) -> Any:
         """The object that a reference stands for, loaded, if all these rights are there; a CapabilityError else."""
+        if type(value) is not self.cap_class and getattr(value, "_o", None) is domain:
+            return value  # the most frequent case; asking for the slot has loaded it
         if isinstance(value, Cap):
             if value.holder.within(domain):
                 have = value.effective()
@@ -176,7 +178,9 @@ class Monitor:
             return value
         container = self.owner(cap.target)
         if isinstance(value, Cap):
-            good = value.holder.within(container) and (cap.granter.within(value.holder) or value.holder.within(cap.holder))
+            good = value.holder.within(container) and (
+                cap.granter.within(value.holder) or value.holder.within(cap.holder)
+            )
             rights = MEET[cap.rights, value.rights] if good else ""
             conditions = _both(cap.conditions, value.conditions)
             return self.cap(value.target, rights, cap.holder, cap.granter, conditions)
@@ -187,7 +191,7 @@ class Monitor:
 
     def out(self, domain: Domain, value: Any) -> Any:
         """A value as the domain may store, send, return or throw it (rule 4)."""
-        if type(value) in SCALARS or self.counts(domain, value):
+        if type(value) in SCALARS or getattr(value, "_o", None) is domain or self.counts(domain, value):
             return value
         target = value.target if isinstance(value, Cap) else value
         return self.cap(target, "", domain, domain, [])
