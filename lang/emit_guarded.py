@@ -90,7 +90,7 @@ class Guarded(Emitter):
         """The operand as it may be stored."""
         if self.plain(op, position):
             return text
-        if not self.speculative(op.n):
+        if self.tested or op.n in self.failed and (op.op != "setindex" or op.n in self.hopeless):
             return f"_place({RUNNING}, {text})"
         return f"({text} if type({text}) in _S or {text}._o is {RUNNING} else _foreign({self.here}))"
 
@@ -229,17 +229,22 @@ class Guarded(Emitter):
 
     def op_setindex(self, op: ir.Op) -> None:
         """Barrier and store into an own collection."""
-        texts, first = self.take(op.args, op.n, frozenset((0,)) | self.stored(op, 2))
+        texts, first = self.take(op.args, op.n, frozenset((0, 1)) | self.stored(op, 2))
         self.flush()
-        if not self.guess(op):
+        if self.tested or op.n in self.hopeless:
             self.line(f"p_setindex({', '.join([RUNNING, *texts])})", first)
             return
         self.own(texts[0], first)
         # The first guess is a List where the index tells nothing: what else the index may be fails for it.
-        slot = "e" if self.kind(op.n, 1) in ("int", "text", "bool", "bytes") else "l"
+        key, slot = texts[1], "e"
+        if self.kind(op.n, 1) not in ("int", "text", "bool", "bytes"):
+            if op.n in self.failed:
+                self.line(f"if {key} != {key} or not (type({key}) in _S): _foreign({self.here})", first)
+            else:
+                slot = "l"
         item = self.place(op, 2, texts[2])
         self.barrier(texts[0], first)
-        self.line(f"{texts[0]}.{slot}[{texts[1]}] = {item}", first)
+        self.line(f"{texts[0]}.{slot}[{key}] = {item}", first)
 
     def op_setbox(self, op: ir.Op) -> None:
         """A captured variable of its own."""
@@ -414,7 +419,8 @@ class Guarded(Emitter):
                 self.text_method(op, method, positional, names, texts, first)
                 return
         textual = method in self.methods.text and not self.tested and not names
-        if textual and kind in ("text", ANY) and op.n not in self.hopeless and self.scalar_arguments(op):
+        met = op.n in self.failed and op.n not in self.hopeless  # the first guess is an own object
+        if textual and (kind == "text" or (kind == ANY and met)) and self.scalar_arguments(op):
             self.perhaps_text(op, method, positional, kind)
             return
         if not self.guess(op):
