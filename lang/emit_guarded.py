@@ -49,6 +49,8 @@ class Guarded(Emitter):
         """An owner besides."""
         super().made(dst, cls, n)
         self.line(f"{dst}._o = {RUNNING}", n)
+        self.line(f"{RUNNING}.left = {RUNNING}.left - 1", n)
+        self.line(f"if {RUNNING}.left < 0: p_spent({RUNNING})", n)
 
     def guess(self, op: ir.Op) -> bool:
         """May this instruction speculate that its object is own?"""
@@ -90,7 +92,7 @@ class Guarded(Emitter):
         """The operand as it may be stored."""
         if self.plain(op, position):
             return text
-        if self.tested or op.n in self.failed and (op.op != "setindex" or op.n in self.hopeless):
+        if self.tested or (op.n in self.failed and (op.op != "setindex" or op.n in self.hopeless)):
             return f"_place({RUNNING}, {text})"
         return f"({text} if type({text}) in _S or {text}._o is {RUNNING} else _foreign({self.here}))"
 

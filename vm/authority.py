@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from holdfast.vm.budgets import Budgets
 from holdfast.vm.calls import Calls
 from holdfast.vm.crossing import Crossing, Revocable
 from holdfast.vm.domains import Cap, Domain
@@ -33,7 +34,8 @@ class Authority:
         world.heap.register_class(revocable_class)
         self.monitor = Monitor(world, cap_class)
         self.calls = Calls(world, self.monitor)
-        self.guarded = Guarded(world, self.monitor, self.calls)
+        self.budgets = Budgets(world)
+        self.guarded = Guarded(world, self.monitor, self.calls, self.budgets)
         self.crossing = Crossing(world, self.monitor, self.calls, revocable_class)
         self.calls.guarded = self.monitor.guarded = self.guarded
         self.calls.spawn = self.crossing.spawn
@@ -79,6 +81,7 @@ class Authority:
                 self.method(cls, name[2:], vars(cls)[name])
         scheduler = world.scheduler
         scheduler.entry = crossing.entry
+        scheduler.budgets = self.budgets
         scheduler.own = world.unwinder.own
         scheduler.out = self.monitor.out
         scheduler.error_for = crossing.error_for
@@ -88,8 +91,8 @@ class Authority:
         if not isinstance(function, property):
             setattr(cls, "n_" + name, LazyGuarded(cls, "n_" + name, function, self.calls.method))
 
-    def domain(self, name: str, grants: dict[str, Any]) -> Domain:
-        """A new domain below the whole world's, with capabilities by their names.
+    def domain(self, name: str, grants: dict[str, Any], budget: dict[str, int] | None = None) -> Domain:
+        """A new domain below the whole world's, with capabilities by their names, and a budget.
 
         What is granted as it is, is granted with all rights.
         """
@@ -97,6 +100,7 @@ class Authority:
         made = monitor.below(top, name)
         for grant, value in grants.items():
             monitor.name(made, grant, monitor.granted(top, made, value))
+        self.budgets.give(top, made, (budget or {}).keys(), (budget or {}).values())
         return made
 
     def start(self, unit: UnitCode, domain: Domain, args: Sequence[str] = ()) -> Thread:
@@ -108,6 +112,7 @@ class Authority:
             texts = world.new_list(list(args))
             texts._o = domain
             given = (texts,)
+        self.budgets.take(domain, "threads")
         thread = world.scheduler.start("main", main, given, {})
         thread.domain = domain
         return thread

@@ -50,6 +50,7 @@ class Monitor:
         made = Domain()
         made._t, made._i = self.heap.token, NEW
         made.parent, made.name, made.grants = None, "world", None
+        made.unlimited()
         self.heap.set_root("domain", made)
         return made
 
@@ -205,6 +206,9 @@ class Monitor:
         grants = self.world.collections.Map()
         grants._t, grants._i, grants.v = self.heap.token, NEW, {}
         made.parent, made.name, made.grants = parent, name, grants
+        made.unlimited()
+        if self.world.authority.budgets.account(parent, "objects") is not None:
+            made.left = 0  # they are counted with those of the domain above
         self.world.give_id(made)
         return made
 

@@ -55,6 +55,7 @@ class Thread(Obj):
         "mailbox",
         "name",
         "output",
+        "over",
         "parent",
         "passed",
         "post",
@@ -73,12 +74,15 @@ class Thread(Obj):
         "wake",
     )
     _k = ids.THREAD
-    _slots = ("name", "state", "result", "error", "parent", "output", "post", "domain")
+    _slots = ("name", "state", "result", "error", "parent", "output", "post", "domain", "over")
     _name = "Thread"
     f_name, f_result, f_parent, f_output = map(read_only, ("name", "result", "parent", "output"))
+    f_over = read_only("over")
     f_error = property(_read_error)
     domain: Domain | None
     """The domain that it runs in, and so belongs to; None for that of the whole world."""
+    over: Error | None
+    """Why it stands still: a budget that is used up."""
     name: Any
     state: Any
     result: Any

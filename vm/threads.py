@@ -38,6 +38,7 @@ from holdfast.vm.wakeup import Wakeup
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
+    from holdfast.vm.budgets import Budgets
     from holdfast.vm.frames import Frame, Known
     from holdfast.vm.messages import Mail
     from holdfast.vm.stacks import Stack
@@ -118,6 +119,7 @@ class Scheduler(Joining, Priorities, Control):
         self.mail: Mail
         self.entry: Callable[[Thread, Any], Any] = lambda thread, begin: None
         """Begins a thread of a domain below the whole world's: the result of its function."""
+        self.budgets: Budgets
         self.own: Callable[[Error, Any], None] = lambda error, domain: None
         """Gives an error that nobody owns its owner."""
         self.out: Callable[[Any, Any], Any] = lambda domain, value: value
@@ -158,7 +160,7 @@ class Scheduler(Joining, Priorities, Control):
         thread.wake = thread.runs = thread.priority = thread.passed = 0
         thread.spent = thread.doomed = 0.0
         thread.suspended = thread.stepping = False
-        thread.domain = None
+        thread.domain = thread.over = None
         current = thread.parent = self.current
         thread.output = current.output if current is not None else None
         return thread
@@ -288,6 +290,8 @@ class Scheduler(Joining, Priorities, Control):
         else:
             self.touched[thread] = None
         thread.greenlet = thread.known = thread.stack = thread.mailbox = thread.wait = None
+        if thread.domain is not None:
+            self.budgets.ended(thread)
         if error is not None and not told:
             self.note_failure(thread)
         waiters, senders = thread.waiters, thread.senders
@@ -334,6 +338,7 @@ class Scheduler(Joining, Priorities, Control):
         self.touched[thread] = None
         self.current = thread
         self.switches += 1
+        self.budgets.begin_slice()
         if thread.stepping:
             self.globals["_poll"] = True
         parked = thread.greenlet
@@ -348,6 +353,8 @@ class Scheduler(Joining, Priorities, Control):
         current = self.current
         current.spent += now - self.since  # type: ignore[union-attr]  # a thread runs
         self.since = now
+        if current.domain is not None:  # type: ignore[union-attr]
+            self.budgets.spend(current.domain)  # type: ignore[union-attr]
         if (
             self.ready
             and now < self.burst_end
@@ -356,6 +363,10 @@ class Scheduler(Joining, Priorities, Control):
             and not (self.timers and self.timers[0][0] <= now)
         ):
             following = self.pick() if self.ranked else self.ready.popleft()
+            if following.domain is not None and self.budgets.halted(following):
+                del current, following
+                self.hub.switch()
+                return
             parked = self.enter(following)
             if following is not current or current.greenlet is not greenlet.getcurrent():
                 del current, following
@@ -538,8 +549,11 @@ class Scheduler(Joining, Priorities, Control):
                 self.fire_timers()
             if not self.ready:
                 break
+            picked = self.pick()
+            if picked.domain is not None and self.budgets.halted(picked):
+                continue
             try:
-                self.enter(self.pick()).switch()
+                self.enter(picked).switch()
             finally:
                 self.current = None
             if self.victim is not None:

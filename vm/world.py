@@ -274,8 +274,12 @@ class World:
         made._t = self.heap.token
         made._i = NEW
         made.v = raw
-        if self.monitor.acting is not None:
-            made._o = self.monitor.acting
+        acting = self.monitor.acting
+        if acting is not None:
+            made._o = acting
+            acting.left -= 1
+            if acting.left < 0:
+                self.authority.budgets.spent(acting)
         return made
 
     def new_map(self, raw: dict[Any, Any]) -> Any:
