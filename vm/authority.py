@@ -98,6 +98,7 @@ class Authority:
         """
         top, monitor = self.monitor.top, self.monitor
         made = monitor.below(top, name)
+        self.world.give_id(made)  # code that it loads is known by it
         for grant, value in grants.items():
             monitor.name(made, grant, monitor.granted(top, made, value))
         self.budgets.give(top, made, (budget or {}).keys(), (budget or {}).values())

@@ -183,7 +183,7 @@ class Helpers:
             where = "key" if obj._k == ids.MAP else "field"
             fail("TypeError", f"{where} '{name}' of {kind_name(obj)} holds {a(bound)}, which cannot be called")
         self.check(function, positional + 1, names, 1)
-        return function  # type: ignore[no-any-return]
+        return function
 
     def check(self, function: Any, positional: int, names: tuple[str, ...], hidden: int = 0) -> None:
         """Throw unless the value is a function that takes these arguments; what passed once is not looked at again."""

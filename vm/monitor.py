@@ -209,7 +209,6 @@ class Monitor:
         made.unlimited()
         if self.world.authority.budgets.account(parent, "objects") is not None:
             made.left = 0  # they are counted with those of the domain above
-        self.world.give_id(made)
         return made
 
     def granted(self, parent: Domain, child: Domain, value: Any) -> Any:
