@@ -14,7 +14,7 @@ from holdfast.vm.helpers import guest_callable
 from holdfast.vm.link import LazyGuarded
 from holdfast.vm.methods.arguments import needs
 from holdfast.vm.monitor import Monitor
-from holdfast.vm.objects import world_class
+from holdfast.vm.objects import Error, make_error, world_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -117,6 +117,26 @@ class Authority:
         thread = world.scheduler.start("main", main, given, {})
         thread.domain = domain
         return thread
+
+    def finish(self, thread: Thread, error: Error) -> None:
+        """End a thread where it stands: none of its code runs any more."""
+        scheduler = self.world.scheduler
+        if thread not in scheduler.living or thread is scheduler.current:
+            return
+        if thread in scheduler.ready:
+            scheduler.ready.remove(thread)
+        if thread.wait is not None:
+            thread.wait.cancel(scheduler, thread)
+        parked, thread.greenlet, thread.begin = thread.greenlet, None, None
+        scheduler.end(thread, error=error)
+        if parked:
+            parked.throw()  # GreenletExit, which generated code does not catch
+
+    def close(self, domain: Domain) -> None:
+        """End all threads of a domain and those below."""
+        for thread in list(self.world.scheduler.living):
+            if thread.domain is not None and thread.domain.within(domain):
+                self.finish(thread, make_error("ThreadError", "the program that it belonged to has ended"))
 
     def domain_of(self, kid: str) -> Domain | None:
         """The domain with a KID, or None."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 VARARGS = 0x04
 COLLECTIONS = (ids.LIST, ids.MAP, ids.SET)
-NEW_KINDS = frozenset((ids.DEVICE_READER, *ids.ERRORS))
+NEW_KINDS = frozenset((ids.DEVICE_DIR, ids.DEVICE_READER, *ids.ERRORS))
 """What host functions give that they have always just made."""
 LIGHT = frozenset(("len", "is_empty", "get", "first", "last", "has"))
 """Methods of collections that move and compare nothing but what they are asked for."""
@@ -261,7 +261,7 @@ class Calls:
         if not right:
             return self.monitor.out(domain, value)
         target = self.monitor.reach(domain, value, right)
-        if right != "r" or (at == 0 and signature.light):
+        if right != "r" or (at == 0 and (signature.light or getattr(type(target), "_k", 0) not in COLLECTIONS)):
             return target
         if signature.deep:
             return self.deep(domain, value)

@@ -109,6 +109,9 @@ class Scheduler(Joining, Priorities, Control):
         """At every so many safepoints a thread's stack is replaced by what was captured of it; 0: never."""
         self.countdown = 0
         self.victim: Thread | None = None
+        self.moved: dict[Thread, Any] = {}
+        """Threads that have given up rights, and the domains in which they go on."""
+        self.move: Callable[[Thread, Any], None] = lambda thread, domain: None
         self.capture: Callable[[FrameType | None, Known | None], tuple[int, list[Frame]]] = lambda top, known: (0, [])
         self.new_stack: Callable[[], Stack]
         self.through_bytes: Callable[[Frame], Frame] = lambda frame: frame
@@ -360,6 +363,7 @@ class Scheduler(Joining, Priorities, Control):
             and now < self.burst_end
             and not self.event.flag
             and self.victim is None
+            and not self.moved
             and not (self.timers and self.timers[0][0] <= now)
         ):
             following = self.pick() if self.ranked else self.ready.popleft()
@@ -421,13 +425,21 @@ class Scheduler(Joining, Priorities, Control):
 
     def torment(self, thread: Thread) -> None:
         """Read the stack of a parked thread, throw it away, and have the thread go on from the bytes."""
+        self.replace(thread, self.through_bytes)
+
+    def replace(self, thread: Thread, change: Callable[[Frame], Frame], everything: bool = False) -> None:
+        """Read the stack of a parked thread, throw it away, and have the thread go on from what is made of it; of
+        ``everything``, or of what was on the host's stack."""
         parked = thread.greenlet
         if thread not in self.living or parked is None or thread.begin is not None:
             return
         _, frames = self.capture(parked.gr_frame, None)
         if thread.stack is None:
             thread.stack = self.new_stack()
-        thread.stack.frames.extend(map(self.through_bytes, frames))
+        if everything:
+            frames = [*thread.stack.frames, *frames]
+            thread.stack.frames.clear()
+        thread.stack.frames.extend(map(change, frames))
         thread.greenlet = thread.known = None
         parked.throw()  # GreenletExit, which generated code does not catch: no guest code runs
 
@@ -556,6 +568,10 @@ class Scheduler(Joining, Priorities, Control):
                 self.enter(picked).switch()
             finally:
                 self.current = None
+            if self.moved:
+                for thread, domain in self.moved.items():
+                    self.move(thread, domain)
+                self.moved = {}
             if self.victim is not None:
                 victim, self.victim = self.victim, None
                 self.torment(victim)

@@ -50,6 +50,7 @@ from holdfast.vm.modules import Modules
 from holdfast.vm.objects import ERRORS, KINDS, NEW, Obj, Thrown, fail, world_class
 from holdfast.vm.outbox import Outbox
 from holdfast.vm.preludes import Preludes
+from holdfast.vm.shedding import Shedding
 from holdfast.vm.show import to_text
 from holdfast.vm.side import class_row
 from holdfast.vm.store import Durability, Store
@@ -201,7 +202,9 @@ class World:
         s.check_memory = self.guard.check
         s.background = self.outbox.background
         s.wants_slice = lambda: self.outbox.busy
-        g["caps"] = make_caps(self.grants, self.new_list)
+        shedding = Shedding(self)
+        s.move = shedding.move
+        g["caps"] = make_caps(shedding.methods(), lambda: self.heap.root)
         self.threads_methods = threads_class(s, self.find_kid, self.new_list)
         g["threads"] = named_object("threads", self.threads_methods)
         g["_safepoint"] = s.safepoint
@@ -230,7 +233,7 @@ class World:
             for name, function in callables.items():
                 setattr(cls, "m_" + name, function)
         Preludes(self).install()
-        self.device_classes = install_devices(self.heap.register_class, self.new_list, self.files)
+        self.device_classes = install_devices(self.heap.register_class, self.new_list, self.files, self.heap)
         self.thread_methods = thread_methods(s, self.mail)
         self.message_methods = message_methods(self.mail)
         for cls, methods_ in (
