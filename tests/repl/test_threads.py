@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -9,15 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import Any
 
 import pytest
 
-from holdfast.repl import exits
+from holdfast.repl import exits, remote_server
+from holdfast.repl.console import Console
 from holdfast.repl.exits import Failure
 from holdfast.repl.host import ThreadRow
+from holdfast.repl.local import LocalHost, Options
 from holdfast.repl.remote_door import connect
 from holdfast.repl.remote_line import Line
+from holdfast.repl.signals import Signals
 from holdfast.repl.thread_table import listing, told
 from tests.repl.commandline import Result, Running, holdfast
 
@@ -485,6 +490,43 @@ def test_serve_is_ended(tmp_path: Path, number: int) -> None:
     with Running(tmp_path, "attach", kid) as running:
         for n in range(1, 30):
             assert running.line() == f"tick {n}"
+
+
+def test_who_is_slow_learns_why(tmp_path: Path) -> None:
+    """A process that ends waits until those that are attached know that, also one that has no time to read just then."""
+    kid, _ = detach(tmp_path, FOREVER)
+    with Running(tmp_path, "serve") as host:
+        host.line()
+        with Running(tmp_path, "attach", kid) as running:
+            assert running.line() == "tick 1"
+            running.send(signal.SIGSTOP)
+            host.send(signal.SIGTERM)
+            with pytest.raises(TimeoutExpired):
+                host.process.wait(0.5)
+            running.send(signal.SIGCONT)
+            ended = running.end()
+        assert ended.code == exits.WORLD
+        assert ended.err == "error: the process that had the world open was ended by signal 15\n"
+        assert host.end().code == exits.SIGNAL + signal.SIGTERM
+
+
+def test_who_does_not_answer_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that ends waits for those that are attached, but not for ever."""
+    monkeypatch.setattr(remote_server, "ENDING_S", 0.01)
+
+    class Silent:
+        heard: str
+
+        async def put_out(self, why: str) -> None:
+            self.heard = why
+            await asyncio.Event().wait()
+
+    with LocalHost(Options(str(tmp_path / "w")), Console(), Signals()) as local:
+        silent: Any = Silent()
+        local.door.server.guests[silent] = None
+        asyncio.run(local.door.server.stop())
+        del local.door.server.guests[silent]
+    assert silent.heard == "the process that had the world open has ended"
 
 
 def test_serve_is_killed(tmp_path: Path) -> None:
