@@ -214,7 +214,7 @@ def test_step(tmp_path: Path, where: Any) -> None:
     counter = next(row["id"] for row in rows(tmp_path))
     seen = []
     with where(tmp_path):
-        for _ in range(12):
+        for _ in range(6):
             assert good(tmp_path, "step", counter).split()[2] == "suspended"
             frames = json.loads(good(tmp_path, "inspect", counter, "--json"))["frames"]
             seen.append((frames[0]["line"], frames[0]["locals"].get("i")))
