@@ -49,6 +49,7 @@ class Thread(Obj):
         "doomed",
         "error",
         "failure",
+        "granted",
         "greenlet",
         "interrupt",
         "known",
@@ -109,6 +110,8 @@ class Thread(Obj):
     """How often it was given a slice."""
     doomed: float
     """When a killed thread must have ended, by the monotonic clock; 0 for any other one."""
+    granted: float
+    """Up to which processor time of the world a killed thread may compute in any case."""
     priority: int
     """-1, 0 or 1."""
     passed: int

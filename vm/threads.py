@@ -395,7 +395,7 @@ class Scheduler(Joining, Priorities, Control):
             self.on_event()
         if thread.interrupt is not None:
             self.throw_interrupt(thread)
-        if thread.doomed and monotonic() > thread.doomed:
+        if thread.doomed and self.overdue(thread):
             raise Thrown(killed(SLOW))
         self.refuse_memory(thread)
         if self.in_atomic():
@@ -476,14 +476,12 @@ class Scheduler(Joining, Priorities, Control):
             wait.begin(self, thread)
             if self.torture and not self.held:
                 self.tortures(thread)
-            if thread.doomed:
+            if thread.doomed and not thread.wake and thread.state != "ready":
                 self.set_timer(thread.doomed, thread)
             self.switch_out()
             if thread.interrupt is not None:
                 self.throw_interrupt(thread)
             thread.wait = None
-            if thread.doomed and monotonic() >= thread.doomed:
-                raise Thrown(killed(SLOW))
             result = wait.outcome(self)
             if result is not AGAIN:
                 return result
@@ -497,7 +495,9 @@ class Scheduler(Joining, Priorities, Control):
         return self.wait(wait) if result is AGAIN else result
 
     def set_timer(self, at: float, thread: Thread) -> None:
-        """Wake a thread at a time of the monotonic clock."""
+        """Wake a thread at a time of the monotonic clock, and a killed one when it must have ended."""
+        if thread.doomed and at > thread.doomed:
+            at = thread.doomed
         self.sequence += 1
         thread.wake = self.sequence
         heapq.heappush(self.timers, (at, self.sequence, thread))
@@ -589,8 +589,10 @@ class Scheduler(Joining, Priorities, Control):
         """Wake the threads whose time has come."""
         now = monotonic()
         while self.timers and self.timers[0][0] <= now:
-            _, number, thread = heapq.heappop(self.timers)
+            at, number, thread = heapq.heappop(self.timers)
             if thread.wake == number:
+                if at == thread.doomed:
+                    thread.interrupt = killed(SLOW)
                 self.make_ready(thread)
 
     def run_until(self, done: Callable[[], bool]) -> None:
