@@ -19,7 +19,7 @@ from holdfast.lang.guard import VARIANTS
 
 HELPERS = frozenset(
     "_link _T _U _HOST _State _Field _Function _List _Map _Set _Box _poll _safepoint _dirty _deopt _enter _caught "
-    "_unwind _check _lookup _method _throw _rethrow _assertion _catchable _product _repeat _required "
+    "_unwind _check _callable _lookup _method _throw _rethrow _assertion _catchable _product _repeat _required "
     "_too_long _without _len _text _join _inrange "
     "_Cap _capis _S _foreign _place _weaker _weakfn "
     "p_root p_caps p_threads p_eq p_ne p_lt p_le p_gt p_ge p_add p_mul p_in p_notin p_islist p_getfield p_setfield "

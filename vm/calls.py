@@ -162,6 +162,13 @@ class Calls:
         """The method; of what may not be read only what its class has, not the functions in its fields."""
         if not readable and not isinstance(getattr(type(target), "m_" + name, None), FunctionType):
             fail("CapabilityError", f"{kind_name(target)} has no method '{name}' that may be called here")
+        if isinstance(getattr(type(target), "m_" + name, None), property):
+            try:
+                value = live(getattr(target, "m_" + name))
+            except (AttributeError, KeyError):
+                value = None
+            if isinstance(value, Cap):
+                return Field(value)  # type: ignore[arg-type]  # the call tests its rights
         return self.world.helpers.lookup(target, name, positional, names)
 
     # ------------------------------------------------------------------ host functions
@@ -299,11 +306,12 @@ class Calls:
         self, domain: Domain, obj: Any, target: Any, name: str, positional: int, names: tuple[str, ...]
     ) -> FunctionType:
         """A method of such an object."""
+        special: Any = self.special.get(f"{target._name}.{name}")
+        if special is not None and not hasattr(type(target), "m_" + name):  # only domains have it
+            check_call(special, positional + 2, names, 2)
+            return special  # type: ignore[no-any-return]
         found = self.world.helpers.lookup(target, name, positional, names)
-        special = self.special.get(f"{target._name}.{name}")
-        if special is not None:
-            return special  # type: ignore[return-value]
-        return self.method(found)
+        return self.method(found) if special is None else special
 
 
 SYSTEM = frozenset((ids.THREAD, ids.MESSAGE, ids.CONSOLE, 0))

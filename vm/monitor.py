@@ -176,7 +176,9 @@ class Monitor:
             return value
         container = self.owner(cap.target)
         if isinstance(value, Cap):
-            good = value.holder.within(container) and (cap.granter.within(value.holder) or value.holder.within(cap.holder))
+            good = value.holder.within(container) and (
+                cap.granter.within(value.holder) or value.holder.within(cap.holder)
+            )
             rights = MEET[cap.rights, value.rights] if good else ""
             conditions = _both(cap.conditions, value.conditions)
             return self.cap(value.target, rights, cap.holder, cap.granter, conditions)
