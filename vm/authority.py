@@ -63,6 +63,7 @@ class Authority:
         world = self.world
         world.globals.update(self.guarded.table())
         self.calls.special = self.crossing.special()
+        self.calls.replaced = self.replaced()
         world.linker.guarded = self.calls.method
         crossing = self.crossing
 
@@ -82,6 +83,19 @@ class Authority:
         scheduler.own = world.unwinder.own
         scheduler.out = self.monitor.out
         scheduler.error_for = crossing.error_for
+
+    def replaced(self) -> dict[FunctionType, tuple[Callable[..., Any], bool]]:
+        """Built-in functions to what guarded code calls in their place, also as a value or in a thread of its own."""
+        world = self.world
+        places = {"caps": type(world.globals["caps"]), "threads": type(world.globals["threads"])}
+        places |= {"Thread": world.scheduler.thread_class, "Message": world.mail.message_class}
+        found = {}
+        for key, special in self.calls.special.items():
+            place, _, name = key.partition(".")
+            plain = getattr(places[place], "m_" + name, None) if name else world.globals[key]
+            if type(plain) is FunctionType:
+                found[plain] = special, bool(name)
+        return found
 
     def method(self, cls: type, name: str, function: Any) -> None:
         """The guarded variant of a method of a built-in class, made when it is first called."""

@@ -52,6 +52,8 @@ class Calls:
         self.monitor = monitor
         self.table = world.table
         self.special = {}
+        self.replaced: dict[FunctionType, tuple[Plain, bool]] = {}
+        """Built-in functions to what is special in their place, and whether that is a method."""
 
     # ------------------------------------------------------------------ guarded variants
 
@@ -60,19 +62,23 @@ class Calls:
         found = function.__dict__.get("n")
         if found is None:
             proto = self.table.proto_of(function.__code__)
-            found = self.host(function, False) if proto is None else (proto.base or proto).guarded().instance()
+            special: Any = self.replaced.get(function)
+            if special is not None and not special[1]:
+                found = special[0]
+            else:
+                found = self.host(function, False) if proto is None else (proto.base or proto).guarded().instance()
             function.__dict__["n"] = found
         return found
 
     def method(self, function: Any) -> FunctionType:
-        """The same for a method, which is called with ``self`` first."""
+        """The same for a method, which is called with ``self`` first.  (Kept apart: of a host function it is another.)"""
         if type(function) is not FunctionType:
             function = function.function()  # of the prelude, not compiled yet
-        found = function.__dict__.get("n")
+        found = function.__dict__.get("nm")
         if found is None:
             proto = self.table.proto_of(function.__code__)
             found = self.host(function, True) if proto is None else (proto.base or proto).guarded().instance()
-            function.__dict__["n"] = found
+            function.__dict__["nm"] = found
         return found  # type: ignore[no-any-return]
 
     def closure(self, domain: Domain, key: str, captured: tuple[Any, ...]) -> FunctionType:

@@ -232,7 +232,10 @@ class Guarded:
         target = self.monitor.reach(domain, obj, "r")
         if type(index) is range:
             return self.slice(domain, obj, index.start, index.stop, False)
-        value = ops.index(target, index)
+        if type(index) in SCALARS:
+            value = ops.index(target, index)
+        else:
+            value = self.as_domain(domain, ops.index, target, index)
         return self.monitor.through(domain, obj, value) if isinstance(obj, Cap) else value
 
     def setindex(self, domain: Domain, obj: Any, index: Any, item: Any) -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from holdfast.vm import ids
 from holdfast.vm.domains import ALL, MEET, RIGHTS, Cap, Condition, Domain
 from holdfast.vm.objects import NEW, Obj, fail, kind_name, live
+from holdfast.vm.show import readers
 
 if TYPE_CHECKING:
     from holdfast.vm.world import World
@@ -40,6 +41,7 @@ class Monitor:
         self.cap_class = cap_class
         cap_class._monitor = self
         self.acting: Domain | None = None
+        readers.add(self)
         self.guarded: Any = None
         """The guarded operators, which plain code uses for what it holds as a capability."""
         found = self.heap.roots.get("domain")

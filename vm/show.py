@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from types import FunctionType
 from typing import Any
+from weakref import WeakSet
 
 from holdfast.vm import bigint, ids, limits
 from holdfast.vm.objects import Error, Obj, kind_name, live
@@ -79,11 +80,16 @@ def to_source(value: Any, see: See | None = None) -> str:
     return "".join([piece for _, piece in pieces(value, see=see)]) if text is None else text
 
 
+readers: WeakSet[Any] = WeakSet()
+"""The monitors of all worlds: what a message shows is what the domain may read for which a host function works."""
+
+
 def brief(value: Any) -> str:
     """The value in a few words, for error messages."""
     if type(value) is int and value.bit_length() > _BRIEF_BITS:
         return f"an Int of {limits.count(value.bit_length())} bits"
-    text = "".join([piece for _, piece in pieces(value, items=8, depth=2, characters=_BRIEF_CHARACTERS)])
+    see = next((one.guarded.seeing(one.acting) for one in readers if one.acting is not None), None)
+    text = "".join([piece for _, piece in pieces(value, items=8, depth=2, characters=_BRIEF_CHARACTERS, see=see)])
     return text if len(text) <= 2 * _BRIEF_CHARACTERS else text[:_BRIEF_CHARACTERS] + ELLIPSIS
 
 
