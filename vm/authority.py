@@ -13,7 +13,7 @@ from holdfast.vm.helpers import guest_callable
 from holdfast.vm.link import LazyGuarded
 from holdfast.vm.methods.arguments import needs
 from holdfast.vm.monitor import Monitor
-from holdfast.vm.objects import world_class
+from holdfast.vm.objects import live, world_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,6 +96,20 @@ class Authority:
             if type(plain) is FunctionType:
                 found[plain] = special, bool(name)
         return found
+
+    def readable(self, value: Any) -> Any:
+        """A collection as it may be read by whom a host function works for; any other value as it is."""
+        monitor = self.monitor
+        if monitor.acting is None and not isinstance(value, Cap):
+            return value
+        return monitor.guarded.view(monitor.acting or monitor.top, value)
+
+    def opened(self, value: Any) -> tuple[Any, Callable[[Any], Any]]:
+        """An object, and what its parts are to whom a host function works for."""
+        monitor = self.monitor
+        if monitor.acting is None and not isinstance(value, Cap):
+            return live(value), lambda item: item
+        return monitor.guarded.opened(monitor.acting or monitor.top, value)  # type: ignore[no-any-return]
 
     def method(self, cls: type, name: str, function: Any) -> None:
         """The guarded variant of a method of a built-in class, made when it is first called."""

@@ -113,6 +113,8 @@ class World:
         self.linker.on_class = self.class_linked
         self.linker.default = self.field_default
         self.authority = Authority(self)
+        self.readable: Callable[[Any], Any] = self.authority.readable
+        self.opened: Callable[[Any], tuple[Any, Callable[[Any], Any]]] = self.authority.opened
         self.monitor = self.authority.monitor
         self.builtin_names: dict[str, str] = {"root": "root", "caps": "caps", "threads": "threads"}
         self.grants: dict[str, Any] = {}
