@@ -155,6 +155,10 @@ def _inrange(op: ir.Op) -> bool:
     return type(data) is tuple and tuple(map(type, data)) == (int, int, bool)
 
 
+def _box(op: ir.Op) -> bool:
+    return type(op.data) is tuple and tuple(map(type, op.data)) == (bool, str, bool)
+
+
 def _pair(op: ir.Op, first: type) -> bool:
     data = op.data
     return type(data) is tuple and tuple(map(type, data)) == (first, str)
@@ -186,7 +190,7 @@ def _schemas() -> dict[str, tuple[int, int, Callable[[ir.Op], bool]]]:
         "global": (0, 0, lambda op: _is_key(op.data)),
         "closure": (0, _MANY, lambda op: type(op.data) is int),
         "box": (0, 1, _none),
-        "getbox": (1, 1, lambda op: _pair(op, bool)),
+        "getbox": (1, 1, _box),
         "iter": (1, 1, lambda op: type(op.data) is int and op.data in (1, 2)),
         "alloc": (0, 0, lambda op: _is_class(op.data)),
         "spawn": (0, _MANY, _is_spawn),

@@ -105,6 +105,8 @@ class Calls:
         cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
         base = proto.base or proto
         captured = [cells[name].cell_contents if name in cells else None for name in base.function.captures]
+        if owner is not domain:
+            captured = [self.monitor.captured(domain, value) for value in captured]
         return base.variant(GIVEN).closed(captured)
 
     # ------------------------------------------------------------------ what generated code asks for
@@ -312,6 +314,8 @@ class Calls:
         self, domain: Domain, obj: Any, target: Any, name: str, positional: int, names: tuple[str, ...]
     ) -> FunctionType:
         """A method of such an object."""
+        if target is self.world.globals["caps"] and domain.grants is not None and name in live(domain.grants).v:
+            return Field(self.call(domain, domain.grants.v[name], positional, names))  # type: ignore[return-value]
         special: Any = self.special.get(f"{target._name}.{name}")
         if special is not None and not hasattr(type(target), "m_" + name):  # only domains have it
             check_call(special, positional + 2, names, 2)

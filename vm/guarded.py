@@ -259,13 +259,15 @@ class Guarded:
         value = self.plain["o_slice"](target, low, high, closed)
         return self.monitor.through(domain, obj, value) if isinstance(obj, Cap) else value
 
-    def getbox(self, domain: Domain, box: Any, name: str | None) -> Any:
-        """A captured variable that is assigned after its capture: of another domain it is refused."""
-        self.own_box(domain, box)
+    def getbox(self, domain: Domain, box: Any, name: str | None, changes: bool) -> Any:
+        """A captured variable that lives in a Box: of another domain a ``var`` is refused, a ``let`` gives its value."""
+        owner = self.monitor.owner(box)
+        if changes:
+            self.own_box(domain, box)
         value = box.v
         if value is UNSET and name is not None:
             fail("NameError", f"'{name}' is used before it is set")
-        return value
+        return value if owner.within(domain) else self.monitor.captured(domain, value)
 
     def setbox(self, domain: Domain, box: Any, value: Any) -> None:
         """Assign one."""
