@@ -69,7 +69,10 @@ class Emitter(EffectEmitter):
         args = arguments(texts[skip:], positional, names)
         if op.op == "calls":
             args = ", ".join(filter(None, [texts[0], args]))
-        if self.tested:
+        if self.tested and op.op == "call":
+            self.line(f"_m = _callable({head}, {positional}, {names!r})", first)
+            head = "_m"
+        elif self.tested:
             self.line(f"_check({head}, {positional + (op.op == 'calls')}, {names!r})", first)
         self.result(op, f"{head}({args})", first)
 

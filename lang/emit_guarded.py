@@ -189,8 +189,6 @@ class Guarded(Emitter):
         """The operators that meet objects have a guarded form."""
         if function in ("_pairgone", "_pairkey", "_pairvalue"):
             self.asked(op, "p" + function, *extra)
-        elif function == "_getbox":
-            self.asked(op, "p_getbox", *extra)
         else:
             super().helper(op, function, *extra)
 
@@ -208,10 +206,10 @@ class Guarded(Emitter):
             super().op_global(op)
 
     def op_getbox(self, op: ir.Op) -> None:
-        """A captured variable; one of another domain is refused."""
-        checked, name = op.data
+        """A captured variable; a `var` of another domain is refused."""
+        checked, name, changes = op.data
         if checked or not self.guess(op):
-            self.asked(op, "p_getbox", repr(name) if checked else "None")
+            self.asked(op, "p_getbox", repr(name) if checked else "None", str(changes))
         else:
             self.owned(op, "{0}.v")
 

@@ -310,7 +310,7 @@ class ValueEmitter(LineEmitter):
 
     def op_getbox(self, op: ir.Op) -> None:
         """A captured variable; one that may not be set yet is tested."""
-        checked, name = op.data
+        checked, name, _ = op.data
         if checked:
             self.helper(op, "_getbox", repr(name))
         else:

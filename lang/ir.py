@@ -32,7 +32,7 @@ mod pow`` a b
 ``global``                  [global name] the definition as a value
 ``closure`` c…              [function index] captures in order of the function's capture list
 ``box``                     a new Box; a… its value if given
-``getbox`` b                [(checked, name)], ``setbox`` b v
+``getbox`` b                [(checked, name, may change)], ``setbox`` b v
 ``iter`` x                  [1 or 2 variables] the iterator of a ``for``
 ``alloc``                   [class global] a new, empty instance
 ``param`` a                 [Const default or None]: parameter default test, see lower

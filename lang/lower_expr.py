@@ -180,7 +180,7 @@ class ExprLowerer:
         if variable.kind in (Kind.GLOBAL, Kind.BUILTIN):
             return self.emit("global", self.temp(), (), variable.py, node.span)
         if variable.boxed:
-            data = (variable.early, variable.name)
+            data = (variable.early, variable.name, variable.mutable or variable.assignments > 0)
             return self.emit("getbox", self.temp(), (self.local(variable),), data, node.span)
         return self.local(variable)
 

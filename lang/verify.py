@@ -19,7 +19,7 @@ from holdfast.lang.guard import VARIANTS
 
 HELPERS = frozenset(
     "_link _T _U _HOST _State _Field _Function _List _Map _Set _Box _poll _safepoint _dirty _deopt _enter _caught "
-    "_unwind _check _lookup _method _throw _rethrow _assertion _catchable _product _repeat _required "
+    "_unwind _check _callable _lookup _method _throw _rethrow _assertion _catchable _product _repeat _required "
     "_too_long _without _len _text _join _inrange "
     "_Cap _capis _S _foreign _place _weaker _weakfn "
     "p_root p_caps p_threads p_eq p_ne p_lt p_le p_gt p_ge p_add p_mul p_in p_notin p_islist p_getfield p_setfield "
@@ -155,6 +155,10 @@ def _inrange(op: ir.Op) -> bool:
     return type(data) is tuple and tuple(map(type, data)) == (int, int, bool)
 
 
+def _box(op: ir.Op) -> bool:
+    return type(op.data) is tuple and tuple(map(type, op.data)) == (bool, str, bool)
+
+
 def _pair(op: ir.Op, first: type) -> bool:
     data = op.data
     return type(data) is tuple and tuple(map(type, data)) == (first, str)
@@ -186,7 +190,7 @@ def _schemas() -> dict[str, tuple[int, int, Callable[[ir.Op], bool]]]:
         "global": (0, 0, lambda op: _is_key(op.data)),
         "closure": (0, _MANY, lambda op: type(op.data) is int),
         "box": (0, 1, _none),
-        "getbox": (1, 1, lambda op: _pair(op, bool)),
+        "getbox": (1, 1, _box),
         "iter": (1, 1, lambda op: type(op.data) is int and op.data in (1, 2)),
         "alloc": (0, 0, lambda op: _is_class(op.data)),
         "spawn": (0, _MANY, _is_spawn),

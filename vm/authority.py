@@ -14,7 +14,7 @@ from holdfast.vm.helpers import guest_callable
 from holdfast.vm.link import LazyGuarded
 from holdfast.vm.methods.arguments import needs
 from holdfast.vm.monitor import Monitor
-from holdfast.vm.objects import Error, make_error, world_class
+from holdfast.vm.objects import Error, live, make_error, world_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,6 +65,7 @@ class Authority:
         world = self.world
         world.globals.update(self.guarded.table())
         self.calls.special = self.crossing.special()
+        self.calls.replaced = self.replaced()
         world.linker.guarded = self.calls.method
         crossing = self.crossing
 
@@ -85,6 +86,33 @@ class Authority:
         scheduler.own = world.unwinder.own
         scheduler.out = self.monitor.out
         scheduler.error_for = crossing.error_for
+
+    def replaced(self) -> dict[FunctionType, tuple[Callable[..., Any], bool]]:
+        """Built-in functions to what guarded code calls in their place, also as a value or in a thread of its own."""
+        world = self.world
+        places = {"caps": type(world.globals["caps"]), "threads": type(world.globals["threads"])}
+        places |= {"Thread": world.scheduler.thread_class, "Message": world.mail.message_class}
+        found = {}
+        for key, special in self.calls.special.items():
+            place, _, name = key.partition(".")
+            plain = getattr(places[place], "m_" + name, None) if name else world.globals[key]
+            if type(plain) is FunctionType:
+                found[plain] = special, bool(name)
+        return found
+
+    def readable(self, value: Any) -> Any:
+        """A collection as it may be read by whom a host function works for; any other value as it is."""
+        monitor = self.monitor
+        if monitor.acting is None and not isinstance(value, Cap):
+            return value
+        return monitor.guarded.view(monitor.acting or monitor.top, value)
+
+    def opened(self, value: Any) -> tuple[Any, Callable[[Any], Any]]:
+        """An object, and what its parts are to whom a host function works for."""
+        monitor = self.monitor
+        if monitor.acting is None and not isinstance(value, Cap):
+            return live(value), lambda item: item
+        return monitor.guarded.opened(monitor.acting or monitor.top, value)  # type: ignore[no-any-return]
 
     def method(self, cls: type, name: str, function: Any) -> None:
         """The guarded variant of a method of a built-in class, made when it is first called."""

@@ -58,6 +58,8 @@ class Calls:
         """Methods of values that are no objects, by type, name and arguments."""
         self._pairs: dict[Proto, tuple[Proto, Proto]] = {}
         """For each function that guarded code has made values of, its two variants."""
+        self.replaced: dict[FunctionType, tuple[Plain, bool]] = {}
+        """Built-in functions to what is special in their place, and whether that is a method."""
 
     # ------------------------------------------------------------------ guarded variants
 
@@ -66,19 +68,23 @@ class Calls:
         found = function.__dict__.get("n")
         if found is None:
             proto = self.table.proto_of(function.__code__)
-            found = self.host(function, False) if proto is None else (proto.base or proto).guarded().instance()
+            special: Any = self.replaced.get(function)
+            if special is not None and not special[1]:
+                found = special[0]
+            else:
+                found = self.host(function, False) if proto is None else (proto.base or proto).guarded().instance()
             function.__dict__["n"] = found
         return found
 
     def method(self, function: Any) -> FunctionType:
-        """The same for a method, which is called with ``self`` first."""
+        """The same for a method, which is called with ``self`` first.  (Kept apart: of a host function it is another.)"""
         if type(function) is not FunctionType:
             function = function.function()  # of the prelude, not compiled yet
-        found = function.__dict__.get("n")
+        found = function.__dict__.get("nm")
         if found is None:
             proto = self.table.proto_of(function.__code__)
             found = self.host(function, True) if proto is None else (proto.base or proto).guarded().instance()
-            function.__dict__["n"] = found
+            function.__dict__["nm"] = found
         return found  # type: ignore[no-any-return]
 
     def closure(self, domain: Domain, key: str, captured: tuple[Any, ...]) -> FunctionType:
@@ -108,6 +114,8 @@ class Calls:
         cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
         base = proto.base or proto
         captured = [cells[name].cell_contents if name in cells else None for name in base.function.captures]
+        if owner is not domain:
+            captured = [self.monitor.captured(domain, value) for value in captured]
         return base.variant(GIVEN).closed(captured)
 
     # ------------------------------------------------------------------ what generated code asks for
@@ -175,6 +183,13 @@ class Calls:
         """The method; of what may not be read only what its class has, not the functions in its fields."""
         if not readable and not isinstance(getattr(type(target), "m_" + name, None), FunctionType):
             fail("CapabilityError", f"{kind_name(target)} has no method '{name}' that may be called here")
+        if isinstance(getattr(type(target), "m_" + name, None), property):
+            try:
+                value = live(getattr(target, "m_" + name))
+            except (AttributeError, KeyError):
+                value = None
+            if isinstance(value, Cap):
+                return Field(value)  # type: ignore[arg-type]  # the call tests its rights
         return self.world.helpers.lookup(target, name, positional, names)
 
     # ------------------------------------------------------------------ host functions
@@ -336,11 +351,14 @@ class Calls:
         self, domain: Domain, obj: Any, target: Any, name: str, positional: int, names: tuple[str, ...]
     ) -> FunctionType:
         """A method of such an object."""
+        if target is self.world.globals["caps"] and domain.grants is not None and name in live(domain.grants).v:
+            return Field(self.call(domain, domain.grants.v[name], positional, names))  # type: ignore[return-value]
+        special: Any = self.special.get(f"{target._name}.{name}")
+        if special is not None and not hasattr(type(target), "m_" + name):  # only domains have it
+            check_call(special, positional + 2, names, 2)
+            return special  # type: ignore[no-any-return]
         found = self.world.helpers.lookup(target, name, positional, names)
-        special = self.special.get(f"{target._name}.{name}")
-        if special is not None:
-            return special  # type: ignore[return-value]
-        return self.method(found)
+        return self.method(found) if special is None else special
 
 
 SYSTEM = frozenset((ids.THREAD, ids.MESSAGE, ids.CONSOLE, 0))

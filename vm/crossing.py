@@ -15,7 +15,7 @@ from holdfast.vm.calls import Calls
 from holdfast.vm.domains import ALL, Cap, Condition, Domain
 from holdfast.vm.helpers import a, check_call
 from holdfast.vm.monitor import SCALARS, Monitor
-from holdfast.vm.objects import NEW, Error, Obj, fail, kind_name, live, make_error, read_only, seal
+from holdfast.vm.objects import ERRORS, NEW, Error, Obj, fail, kind_name, live, make_error, read_only, seal
 from holdfast.vm.show import to_text
 
 if TYPE_CHECKING:
@@ -200,10 +200,10 @@ class Crossing:
             return scheduler.join(monitor.reach(domain, self_, "r"))
 
         def send(self_: Any, domain: Domain, v_value: Any, v_wait: Any = False) -> None:
-            world.mail.send(self.receiver(self_), monitor.out(domain, v_value), v_wait is True)
+            world.mail.send(self.receiver(domain, self_), monitor.out(domain, v_value), v_wait is True)
 
         def ask(self_: Any, domain: Domain, v_value: Any) -> Any:
-            return world.mail.ask(self.receiver(self_), monitor.out(domain, v_value))
+            return world.mail.ask(self.receiver(domain, self_), monitor.out(domain, v_value))
 
         def controlled(act: Callable[..., Any]) -> Callable[..., Any]:
             def control(self_: Any, domain: Domain, *args: Any) -> None:
@@ -224,9 +224,10 @@ class Crossing:
 
         def fail_(self_: Any, domain: Domain, v_error: Any) -> None:
             message = monitor.reach(domain, self_, "w")
-            world.message_methods["fail"](
-                message, v_error if type(v_error) is str else monitor.reach(domain, v_error, "r")
-            )
+            error = v_error if type(v_error) is str else monitor.reach(domain, v_error, "r")
+            if isinstance(v_error, Cap) and isinstance(error, Error):
+                error = make_error(error._name if error._name in ERRORS else "Error", to_text(error.f_message))
+            world.message_methods["fail"](message, error)
 
         return {
             "Thread.join": join, "Thread.send": send, "Thread.ask": ask, "Message.reply": reply, "Message.fail": fail_,
@@ -234,10 +235,11 @@ class Crossing:
             **{f"Thread.{name}": controlled(world.thread_methods[name]) for name in CONTROLS},
         }  # fmt: skip
 
-    @staticmethod
-    def receiver(thread: Any) -> Thread:
-        """Whom a reference to a thread means: to send, no right is needed."""
+    def receiver(self, domain: Domain, thread: Any) -> Thread:
+        """Whom a reference to a thread means: to send, no right is needed; but what it is called is read."""
         found: Thread = live(thread.target if isinstance(thread, Cap) else thread)
+        if found not in self.world.scheduler.living and "r" not in self.monitor.rights(domain, thread):
+            fail("ThreadError", "the thread has ended, and receives nothing")
         return found
 
     # ------------------------------------------------------------------ spawn
@@ -310,9 +312,10 @@ class Crossing:
         if proto is not None and (proto.base or proto).method:
             return self.calls.method(function)(args[0], domain, *args[1:], **named)
         if proto is None:
-            key = f"b:{function.__name__}"
-            special = self.calls.special.get(key) if self.world.globals.get(key) is function else None
-            return (special or self.calls.code(function))(domain, *args, **named)
+            special, method = self.calls.replaced.get(function, (None, False))
+            if special is not None and method:
+                return special(args[0], domain, *args[1:], **named)
+            return self.calls.code(function)(domain, *args, **named)
         if self.monitor.is_code(function):
             return self.calls.code(function)(domain, *args, **named)
         return self.calls.opened(domain, function)(domain, *args, **named)
@@ -324,7 +327,8 @@ class Crossing:
         domain = thread.domain if thread is not None else None
         if domain is None or self.monitor.counts(domain, error):
             return error
-        made = make_error(error._name if type(error).__name__ == error._name else "Error", to_text(error.f_message))
+        text = to_text(error.f_message, self.calls.guarded.seeing(domain))
+        made = make_error(error._name if type(error).__name__ == error._name else "Error", text)
         made._o = domain
         return made
 

@@ -111,4 +111,7 @@ class Cap(Obj):
         return found
 
     def __hash__(self) -> int:
-        return object.__hash__(self.target)
+        target = self.target
+        if getattr(type(target), "_k", 0) in (ids.LIST, ids.MAP, ids.SET):
+            raise TypeError  # they are no keys
+        return object.__hash__(target)

@@ -9,6 +9,7 @@ The right is tested before anything is looked up, so a refusal tells nothing of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -96,19 +97,13 @@ class Guarded:
         """A readable collection as the domain sees it: its own, or a new one of what comes out of it."""
         if type(value) in SCALARS:
             return value
-        target = self.monitor.reach(domain, value, where)
+        target, change = self.opened(domain, value, where)
         kind = getattr(type(target), "_k", 0)
         if kind not in COLLECTIONS:
             return value
-        through, out = self.monitor.through, self.monitor.out
         raw = target.v
-        if isinstance(value, Cap):
-            cap = value
-            change: Callable[[Any], Any] = lambda item: through(domain, cap, item)  # noqa: E731
-        elif SCALARS.issuperset(map(type, raw if kind != ids.MAP else raw.values())):
+        if not isinstance(value, Cap) and SCALARS.issuperset(map(type, raw if kind != ids.MAP else raw.values())):
             return target
-        else:
-            change = lambda item: out(domain, item)  # noqa: E731
         made: Any
         if kind == ids.LIST:
             made = self.world.new_list([change(item) for item in raw])
@@ -118,6 +113,13 @@ class Guarded:
             made = self.world.new_set(dict.fromkeys(map(change, raw)))
         made._o = domain
         return made
+
+    def opened(self, domain: Domain, value: Any, need: str = "r") -> tuple[Any, Callable[[Any], Any]]:
+        """What a reference stands for, if it may be read, and what its parts are to the domain."""
+        target = self.monitor.reach(domain, value, need)
+        if isinstance(value, Cap):
+            return target, partial(self.monitor.through, domain, value)
+        return target, partial(self.monitor.out, domain)
 
     def made(self, domain: Domain, value: Any) -> Any:
         """The result of an operator: a new collection belongs to the domain."""
@@ -234,7 +236,10 @@ class Guarded:
         target = self.monitor.reach(domain, obj, "r")
         if type(index) is range:
             return self.slice(domain, obj, index.start, index.stop, False)
-        value = ops.index(target, index)
+        if type(index) in SCALARS:
+            value = ops.index(target, index)
+        else:
+            value = self.as_domain(domain, ops.index, target, index)
         return self.monitor.through(domain, obj, value) if isinstance(obj, Cap) else value
 
     def setindex(self, domain: Domain, obj: Any, index: Any, item: Any) -> None:
@@ -256,13 +261,15 @@ class Guarded:
         value = self.plain["o_slice"](target, low, high, closed)
         return self.monitor.through(domain, obj, value) if isinstance(obj, Cap) else value
 
-    def getbox(self, domain: Domain, box: Any, name: str | None) -> Any:
-        """A captured variable that is assigned after its capture: of another domain it is refused."""
-        self.own_box(domain, box)
+    def getbox(self, domain: Domain, box: Any, name: str | None, changes: bool) -> Any:
+        """A captured variable that lives in a Box: of another domain a ``var`` is refused, a ``let`` gives its value."""
+        owner = self.monitor.owner(box)
+        if changes:
+            self.own_box(domain, box)
         value = box.v
         if value is UNSET and name is not None:
             fail("NameError", f"'{name}' is used before it is set")
-        return value
+        return value if owner.within(domain) else self.monitor.captured(domain, value)
 
     def setbox(self, domain: Domain, box: Any, value: Any) -> None:
         """Assign one."""

@@ -50,7 +50,7 @@ class Helpers:
             "_List": self.collections.List, "_Map": self.collections.Map, "_Set": self.collections.Set, "_Box": Box,
             "_poll": False, "_deopt": u.deopt, "_enter": u.enter, "_caught": u.caught, "_unwind": u.unwind,
             "_throw": u.throw, "_rethrow": u.rethrow, "_catchable": catchable, "_assertion": assertion,
-            "_check": check_call, "_lookup": self.lookup, "_method": self.known_method, "_len": len,
+            "_check": check_call, "_callable": callable_, "_lookup": self.lookup, "_method": self.known_method, "_len": len,
             "_inrange": inrange, "_iter1": self.iterate, "_iter2": self.iterate_pairs, "_pairgone": pair_gone,
             "_pairkey": pair_key, "_pairvalue": pair_value, "_getbox": get_box,
             "_without": without, "_getfield_or_nil": self.getfield_or_nil, "_index_or_nil": self.index_or_nil,
@@ -178,6 +178,8 @@ class Helpers:
         if type(bound) is FunctionType:  # from a field: the property has read it
             self.check(bound, positional, names)
             return Field(bound)
+        if getattr(type(live(bound)), "_k", 0) == ids.CAPABILITY:
+            return Field(callable_(bound, positional, names))
         function = getattr(bound, "__func__", None)
         if function is None:
             where = "key" if obj._k == ids.MAP else "field"
@@ -256,6 +258,14 @@ def method_names(obj: Any) -> list[str]:
     """Names of an object's methods, for hints."""
     found = (name for cls in type(obj).__mro__ for name, value in vars(cls).items() if not isinstance(value, property))
     return [name[2:] for name in found if name.startswith("m_")]
+
+
+def callable_(function: Any, positional: int, names: tuple[str, ...]) -> Any:
+    """What ``f(…)`` calls in plain code: a function, or what a capability for one stands for."""
+    if getattr(type(live(function)), "_k", 0) == ids.CAPABILITY:
+        function = function._monitor.reach(function._monitor.top, function, "x")
+    check_call(function, positional, names)
+    return function
 
 
 def check_call(function: Any, positional: int, names: tuple[str, ...], hidden: int = 0) -> None:

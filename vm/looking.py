@@ -76,19 +76,26 @@ class Looking:
                 "file": file,
                 "line": line,
                 "source": source_line(frame.proto, line),
-                "locals": world.new_map(dict(self.locals(frame))),
+                "locals": world.new_map(self.shown(frame)),
             }
         )
+
+    def shown(self, frame: Frame) -> dict[str, Any]:
+        """The variables as programs see them: what a domain's frame cannot use, no reader can use from it."""
+        domain = frame.values.get(RUNNING) if frame.proto.function.domain else None
+        out = self.world.monitor.out
+        return {name: value if domain is None else out(domain, value) for name, value in self.locals(frame).items()}
 
     def frames_of(self, thread: Thread) -> Any:
         """``t.frames``: a List of Maps, the innermost frame first; of a thread that failed, those in which it did."""
         world = self.world
+        reader = world.monitor.acting
         if thread in world.scheduler.living:
             found = islice(self.frames(thread), SHOWN_MAX)
-            reader = world.monitor.acting
             return world.new_list([self.frame_map(frame) for frame in found if reader is None or seen(frame, reader)])
         post = getattr(live(thread), "post", None)
-        return post if post is not None else world.new_list([])
+        hidden = reader is not None and not world.monitor.owner(thread).within(reader)
+        return post if post is not None and not hidden else world.new_list([])
 
     def guest(self, frame: FrameType, line: int) -> list[Frame]:
         """The guest frame in a frame of the host, if it is one."""

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from holdfast.vm import ids
 from holdfast.vm.domains import ALL, MEET, RIGHTS, Cap, Condition, Domain
-from holdfast.vm.objects import NEW, Obj, fail, kind_name, live
+from holdfast.vm.objects import NEW, Box, Obj, fail, kind_name, live
+from holdfast.vm.show import readers
 
 if TYPE_CHECKING:
     from holdfast.vm.world import World
@@ -40,6 +41,7 @@ class Monitor:
         self.cap_class = cap_class
         cap_class._monitor = self
         self.acting: Domain | None = None
+        readers.add(self)
         self.guarded: Any = None
         """The guarded operators, which plain code uses for what it holds as a capability."""
         found = self.heap.roots.get("domain")
@@ -196,6 +198,12 @@ class Monitor:
             return value
         target = value.target if isinstance(value, Cap) else value
         return self.cap(target, "", domain, domain, [])
+
+    def captured(self, domain: Domain, value: Any) -> Any:
+        """What a ``let`` that another domain's function has captured gives: objects are inert (rule 5)."""
+        if type(value) in SCALARS or isinstance(value, Box) or (type(value) is FunctionType and self.is_code(value)):
+            return value  # a Box is of who made it
+        return self.cap(value.target if isinstance(value, Cap) else value, "", domain, domain, [])
 
     # ------------------------------------------------------------------ domains
 

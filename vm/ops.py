@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any, NoReturn
 
 from holdfast.lang.spelling import hint
-from holdfast.vm import limits, order
+from holdfast.vm import ids, limits, order
 from holdfast.vm.bigint import div_mod
 from holdfast.vm.equality import BIG_SCALAR, equal
 from holdfast.vm.limits import BYTES_LENGTH, INT_BITS, LENGTH_MAX, LIST_LENGTH, TEXT_LENGTH
@@ -274,6 +274,8 @@ def truthy(value: Any) -> bool:
 
 def check_key(key: Any, kind: str = "Map") -> None:
     """Throw unless the value can be a Map key or a member of a Set."""
+    if getattr(type(key), "_k", 0) == ids.CAPABILITY:
+        key = live(key).target  # which it is the same key as
     if isinstance(key, COLLECTIONS):
         fail(
             "TypeError",

@@ -6,6 +6,7 @@ function of its arguments.  So host functions hold no global state, and two worl
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 
@@ -30,6 +31,12 @@ class Runtime(Protocol):
     @property
     def heap(self) -> Heap:
         """The heap: its token and its write barrier."""
+
+    def readable(self, value: Any) -> Any:
+        """A collection as it may be read by whom a host function works for; any other value as it is."""
+
+    def opened(self, value: Any) -> tuple[Any, Callable[[Any], Any]]:
+        """An object, and what its parts are to whom a host function works for."""
 
     def new_list(self, raw: list[Any]) -> Any:
         """A new List object around the raw list, which the caller gives away."""

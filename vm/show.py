@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from types import FunctionType
 from typing import Any
+from weakref import WeakSet
 
 from holdfast.vm import bigint, ids, limits
 from holdfast.vm.objects import Error, Obj, kind_name, live
@@ -58,6 +59,15 @@ def safe_for_terminal(text: str) -> str:
     return _UNSAFE.sub(lambda match: f"\\u{{{ord(match[0]):x}}}", text)
 
 
+readers: WeakSet[Any] = WeakSet()
+"""The monitors of all worlds."""
+
+
+def reader() -> See | None:
+    """How the domain sees for which a host function works at the moment; None for the whole world's."""
+    return next((one.guarded.seeing(one.acting) for one in readers if one.acting is not None), None)
+
+
 def to_text(value: Any, see: See | None = None) -> str:
     """The conversion of ``Text(x)``, of interpolation and of ``print``; ``see`` for who may not read everything."""
     if type(value) is str:
@@ -65,6 +75,7 @@ def to_text(value: Any, see: See | None = None) -> str:
     text = scalar(value)
     if text is not None:
         return text
+    see = see or reader()
     words, target, _ = see(value) if see is not None else (None, live(value), None)
     if words is not None:
         return words
@@ -289,7 +300,7 @@ class _Walk:
             return to_source(key[: max(self.left, 16)]) + ELLIPSIS
         if type(key) is int and key.bit_length() > 4 * max(self.left, 16):
             return ELLIPSIS
-        return scalar(key) or f"{kind_name(key)}({ELLIPSIS})"
+        return scalar(key) or f"{kind_name(key.target if key._k == ids.CAPABILITY else key)}({ELLIPSIS})"
 
 
 def _unlabelled(raw: Any, count: int) -> Iterator[tuple[str, Any]] | None:
@@ -325,7 +336,7 @@ def pieces(
     see: See | None = None,
 ) -> list[Piece]:
     """The value as pieces, within the limits."""
-    return _Walk(items, depth, characters, see).run(value)
+    return _Walk(items, depth, characters, see or reader()).run(value)
 
 
 # --------------------------------------------------------------------------- layout

@@ -293,8 +293,8 @@ class Ask(Wait):
         return AGAIN
 
     def target(self) -> Thread | None:
-        """Who was asked."""
-        return self.thread
+        """Who was asked, until there is an answer."""
+        return self.thread if self.message.answered == "open" else None
 
     def record(self) -> list[Any]:
         """Thread and message."""

@@ -115,6 +115,8 @@ class World:
         self.upgrades = Upgrades(self)
         self.linker.default = self.upgrades.field_default
         self.authority = Authority(self)
+        self.readable: Callable[[Any], Any] = self.authority.readable
+        self.opened: Callable[[Any], tuple[Any, Callable[[Any], Any]]] = self.authority.opened
         self.monitor = self.authority.monitor
         self.builtin_names: dict[str, str] = {"root": "root", "caps": "caps", "threads": "threads"}
         self.grants: dict[str, Any] = {}

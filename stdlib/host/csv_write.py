@@ -10,7 +10,7 @@ from holdfast.vm.library import takes
 from holdfast.vm.methods.arguments import need_count, need_text
 from holdfast.vm.objects import ListBase, MapBase, fail, kind_name
 from holdfast.vm.runtime import Runtime
-from holdfast.vm.show import scalar
+from holdfast.vm.show import brief, scalar
 
 STEP_FIELDS = 10_000
 """Fields that one step writes, about."""
@@ -19,9 +19,10 @@ STEP_FIELDS = 10_000
 def functions(runtime: Runtime) -> dict[str, Callable[..., Any]]:
     """The writer of one world."""
 
-    @takes(rows="r", at="", columns="r", marks="", line_end="")
+    @takes(rows="", at="", columns="r", marks="", line_end="")
     def csv_write(rows: Any, at: Any, columns: Any, marks: Any, line_end: Any) -> Any:
         """Some rows as text from an index on: a List of the text and the index of the first row that is not in it."""
+        rows, part = runtime.opened(rows)
         if not isinstance(rows, ListBase):
             fail("TypeError", f"csv.format needs a List of rows, not {kind_name(rows)}")
         raw, index, left = rows.v, need_count("csv.format", at), STEP_FIELDS
@@ -29,7 +30,7 @@ def functions(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         end = need_text("csv.format", line_end)
         out = []
         while index < len(raw) and left > 0:
-            fields = _fields(raw[index], names)
+            fields = _fields(runtime.readable(part(raw[index])), names)
             left -= len(fields) + 1
             out.append(_line(fields, need_text("csv.format", marks)) + end)
             index += 1
@@ -48,7 +49,7 @@ def _fields(row: Any, columns: list[Any] | None) -> list[Any]:
         raw = row.v
         unknown = [key for key in raw if key not in columns]
         if unknown:
-            fail("ValueError", f"a row has the key {scalar(unknown[0])}, which is no column")
+            fail("ValueError", f"a row has the key {brief(unknown[0])}, which is no column")
         return [raw.get(name) for name in columns]
     fail("TypeError", f"a row must be a List or a Map, not {kind_name(row)}")
 

@@ -120,7 +120,9 @@ class Writer:
         scalar = _SCALARS.get(type(value))
         if scalar is not None:
             self.parts.append(scalar(value))
-        elif isinstance(value, ListBase):
+            return
+        value = self.runtime.readable(value)
+        if isinstance(value, ListBase):
             self.parts.append("[")
             self.push(_Frame(value, 0, None))
         elif isinstance(value, MapBase):

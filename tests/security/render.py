@@ -64,6 +64,7 @@ BODY = {
 }
 
 
+UNDONE = 'catch e { if e.message != "undo" { throw e }; o = "undone" }'
 FAILED = 'catch e is CapabilityError { o = "CapabilityError" } catch { o = "error" }'
 
 
@@ -158,8 +159,7 @@ def work(op: Op) -> str:
             shed = f'caps.drop("{op.name}")' if op.rights is None else f'caps.limit("{op.name}", "{op.rights}")'
             if not op.undone:
                 return shed
-            again = 'catch e is CapabilityError { throw e } catch { o = "undone" }'
-            return f'try {{ atomic {{ {shed}; throw "undo" }} }} {again}'
+            return f'try {{ atomic {{ {shed}; throw "undo" }} }} {UNDONE}'
         case Revocable():
             return f'{op.key} = revocable({op.x}, "{op.rights}"); {op.to} = {op.key}.cap; o = tell({op.to})'
         case Revoke():

@@ -11,12 +11,15 @@ from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from holdfast.vm import limits
+from holdfast.vm import ids, limits
 from holdfast.vm.objects import ListBase, MapBase, SetBase, fail, kind_name
 from holdfast.vm.ops import COLLECTIONS, check_key
 from holdfast.vm.order import NUMBERS
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+DOUBTFUL = (ids.LIST, ids.MAP, ids.SET, ids.CAPABILITY)
+"""Kinds that are no keys, or perhaps none."""
 
 VARARGS = 0x04
 """The flag of a code object that takes ``*rest``."""
@@ -113,7 +116,7 @@ def items_of(where: str, value: Any) -> list[Any]:
 def key_table(where: str, items: list[Any], kind: str = "Set") -> dict[Any, None]:
     """The raw dict of a Set of the items."""
     kinds = set(map(type, items))
-    if float in kinds or any(issubclass(special, COLLECTIONS) for special in kinds):
+    if float in kinds or any(getattr(special, "_k", 0) in DOUBTFUL for special in kinds):
         for item in items:
             check_key(item, kind)
     check_hashes(where, items)

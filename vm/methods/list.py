@@ -77,7 +77,7 @@ def last(self: Any) -> Any:
     return self.v[-1] if len(self.v) else None
 
 
-@needs("r", value="r")
+@needs("r")
 def contains(self: Any, value: Any) -> bool:
     """Whether an item equals ``value``, as ``value in list``.
 
@@ -86,7 +86,7 @@ def contains(self: Any, value: Any) -> bool:
     return position(self.v, value) is not None
 
 
-@needs("r", value="r")
+@needs("r")
 def index(self: Any, value: Any, default: Any = None) -> Any:
     """Where the first item that equals ``value`` is; ``default`` if nowhere.
 
@@ -97,7 +97,7 @@ def index(self: Any, value: Any, default: Any = None) -> Any:
     return default if at is None else at
 
 
-@needs("r", value="r")
+@needs("r")
 def count(self: Any, value: Any) -> int:
     """How many items equal ``value``.
 
@@ -243,7 +243,7 @@ def _removers(runtime: Runtime) -> dict[str, Callable[..., Any]]:
             heap.barrier(self)
         return self.v.pop(at)
 
-    @needs("rw", value="r")
+    @needs("rw")
     def remove(self: Any, value: Any) -> bool:
         """Take out the first item that equals ``value``; whether there was one.
 
