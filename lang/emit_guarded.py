@@ -1,7 +1,7 @@
 """Templates of guarded code: what a thread may touch is tested.
 
-``d1`` is the domain that the code runs in.  Of an object that belongs to it nothing more need be known, and owners never
-change: so a local is tested once, by one slot and one identity, before what it holds is first read or written
+``d1`` is the domain that the code runs in.  Of an object that belongs to it nothing more need be known, and owners
+never change: so a local is tested once, by one slot and one identity, before what it holds is first read or written
 (``x@`` in :attr:`~holdfast.lang.emit_lines.LineEmitter.current`).  Anything else (a capability, an object of a domain
 below, what is inert) fails that test, and ends in an operator that asks the monitor: ``p_…`` in place of ``o_…``.
 

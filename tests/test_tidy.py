@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TOP = Path(__file__).parent.parent
 THIS = Path(__file__).name
-PACKAGES = ("lang", "vm", "stdlib", "repl")
+PACKAGES = ("api", "lang", "vm", "stdlib", "repl")
 FOLDERS = (*PACKAGES, "capnp", "tests", "bench", "docs", ".ci")
 TEXT = {".capnp", ".hold", ".lark", ".md", ".py", ".toml"}
 NOT_OURS = {"__pycache__", "results"}

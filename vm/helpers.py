@@ -50,8 +50,8 @@ class Helpers:
             "_List": self.collections.List, "_Map": self.collections.Map, "_Set": self.collections.Set, "_Box": Box,
             "_poll": False, "_deopt": u.deopt, "_enter": u.enter, "_caught": u.caught, "_unwind": u.unwind,
             "_throw": u.throw, "_rethrow": u.rethrow, "_catchable": catchable, "_assertion": assertion,
-            "_check": check_call, "_callable": callable_, "_lookup": self.lookup, "_method": self.known_method, "_len": len,
-            "_inrange": inrange, "_iter1": self.iterate, "_iter2": self.iterate_pairs, "_pairgone": pair_gone,
+            "_check": check_call, "_callable": callable_, "_lookup": self.lookup, "_method": self.known_method, "_len":
+            len, "_inrange": inrange, "_iter1": self.iterate, "_iter2": self.iterate_pairs, "_pairgone": pair_gone,
             "_pairkey": pair_key, "_pairvalue": pair_value, "_getbox": get_box,
             "_without": without, "_getfield_or_nil": self.getfield_or_nil, "_index_or_nil": self.index_or_nil,
             "_map": self.make_map,

@@ -8,8 +8,8 @@ stores, sends or returns carries no more than it has itself (:meth:`Monitor.out`
 The ideas: object capabilities and attenuation (Miller, "Robust Composition", 2006); membranes that are deep; conditions
 that are revoked (Redell's caretaker); confinement by who made what.
 
-``acting`` is the domain for which a host function works at the moment, None for the whole world's: host functions run no
-guest code and do not switch threads while it is set.
+``acting`` is the domain for which a host function works at the moment, None for the whole world's: host functions run
+no guest code and do not switch threads while it is set.
 """
 
 from __future__ import annotations

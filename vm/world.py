@@ -49,6 +49,7 @@ from holdfast.vm.methods import methods
 from holdfast.vm.modules import Modules
 from holdfast.vm.objects import ERRORS, KINDS, NEW, Obj, Thrown, fail, world_class
 from holdfast.vm.outbox import Outbox
+from holdfast.vm.outside import Outside
 from holdfast.vm.preludes import Preludes
 from holdfast.vm.shedding import Shedding
 from holdfast.vm.show import to_text
@@ -118,6 +119,7 @@ class World:
         self.readable: Callable[[Any], Any] = self.authority.readable
         self.opened: Callable[[Any], tuple[Any, Callable[[Any], Any]]] = self.authority.opened
         self.monitor = self.authority.monitor
+        self.outside = Outside(self)
         self.builtin_names: dict[str, str] = {"root": "root", "caps": "caps", "threads": "threads"}
         self.grants: dict[str, Any] = {}
         self.library = library
@@ -330,7 +332,7 @@ class World:
             return ("c", str(cls._k)) if cls._k in self.linker.by_number else ("b", cls._name)
         if isinstance(value, FunctionType):
             name = value.__name__
-            for space in ("b", "h"):
+            for space in ("b", "h", "x"):
                 if self.globals.get(f"{space}:{name}") is value:
                     return space, name
         return None
@@ -344,7 +346,9 @@ class World:
             if self.find_class(number) is not None:
                 info = self.linker.by_number[number]
                 return self.globals[f"{info.module}:{info.name}"]
-        found = self.globals.get(f"{module}:{name}") if module in ("b", "h") else None
+        found = self.globals.get(f"{module}:{name}") if module in ("b", "h", "x") else None
+        if found is None and module == "x":
+            found = self.outside.missing(name)
         if found is None:
             raise DamagedRecord(f"{module}:{name}", "nothing in the world has this name")
         return found
