@@ -1,8 +1,8 @@
 """Worlds for Python programs.
 
-A :class:`World` is an open world.  :meth:`World.run` runs a program in a domain of its own: it has what it is granted and
-nothing else, and no more than its budget.  What it may be granted: a :class:`Reference` (an object of the world, narrowed
-with ``only``), a Python value (a copy of it), or a :class:`Function` of the host.
+A :class:`World` is an open world.  :meth:`World.run` runs a program in a domain of its own: it has what it is granted
+and nothing else, and no more than its budget.  What it may be granted: a :class:`Reference` (an object of the world,
+narrowed with ``only``), a Python value (a copy of it), or a :class:`Function` of the host.
 
 Values cross as copies: ``None``, ``bool``, ``int``, ``float``, ``str``, ``bytes`` and ``range`` are themselves, lists,
 dicts and sets become Lists, Maps and Sets and back; an instance, a function or a thread is a :class:`Reference`.
