@@ -80,6 +80,7 @@ class Authority:
                 self.method(cls, name[2:], vars(cls)[name])
         scheduler = world.scheduler
         scheduler.entry = crossing.entry
+        scheduler.monitor = self.monitor
         scheduler.own = world.unwinder.own
         scheduler.out = self.monitor.out
         scheduler.error_for = crossing.error_for

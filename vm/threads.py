@@ -122,6 +122,8 @@ class Scheduler(Joining, Priorities, Control):
         """Gives an error that nobody owns its owner."""
         self.out: Callable[[Any, Any], Any] = lambda domain, value: value
         """What a domain may give away of a value."""
+        self.monitor: Any = None
+        """The monitor of the world (:mod:`holdfast.vm.monitor`)."""
         self.error_for: Callable[[Thread | None, Error], Error] = lambda thread, error: error
         """An error of one thread as another one may see it."""
         self.post_mortem: Callable[[TracebackType | None], Any] = lambda traceback: None
@@ -447,7 +449,9 @@ class Scheduler(Joining, Priorities, Control):
         another process.
         """
         thread: Any = self.current
+        monitor = self.monitor
         while True:
+            acting, monitor.acting = monitor.acting, None  # what others do is not done for its domain
             thread.wait = wait
             thread.state = wait.state
             wait.begin(self, thread)
@@ -456,6 +460,7 @@ class Scheduler(Joining, Priorities, Control):
             if thread.doomed:
                 self.set_timer(thread.doomed, thread)
             self.switch_out()
+            monitor.acting = acting
             if thread.interrupt is not None:
                 self.throw_interrupt(thread)
             thread.wait = None
