@@ -94,6 +94,8 @@ interface Terminal {
   # A thread that this terminal has started failed with the first error, and nobody joined it.
   note @2 (text :Text) -> ();
   # Something for the person at the terminal.
+  ending @3 (why :Text) -> ();
+  # The connection is about to end: what a call comes to that has no answer by then.
 }
 
 interface Watcher {

@@ -19,7 +19,7 @@ from holdfast.lang.emit_lines import OWN
 from holdfast.lang.emit_values import COMPARE
 from holdfast.lang.guard import OWN as OWN_VARIANT
 from holdfast.lang.guard import RUNNING
-from holdfast.lang.infer import ANY
+from holdfast.lang.infer import ANY, TEXT_RESULTS
 from holdfast.lang.lines import arguments, literal
 
 SCALARS = frozenset(("int", "float", "num", "bool", "text", "bytes", "range", "nil"))
@@ -49,6 +49,8 @@ class Guarded(Emitter):
         """An owner besides."""
         super().made(dst, cls, n)
         self.line(f"{dst}._o = {RUNNING}", n)
+        self.line(f"{RUNNING}.left = {RUNNING}.left - 1", n)
+        self.line(f"if {RUNNING}.left < 0: p_spent({RUNNING})", n)
 
     def guess(self, op: ir.Op) -> bool:
         """May this instruction speculate that its object is own?"""
@@ -59,8 +61,8 @@ class Guarded(Emitter):
         if name + OWN in self.current:
             return name
         if self.inline:
-            return f"({name} if {name}._o is {RUNNING} else _foreign())"
-        self.line(f"if {name}._o is not {RUNNING}: _foreign()", n)
+            return f"({name} if {name}._o is {RUNNING} else _foreign({self.here}))"
+        self.line(f"if {name}._o is not {RUNNING}: _foreign({self.here})", n)
         self.current.add(name + OWN)
         return name
 
@@ -90,9 +92,9 @@ class Guarded(Emitter):
         """The operand as it may be stored."""
         if self.plain(op, position):
             return text
-        if not self.speculative(op.n):
+        if self.tested or (op.n in self.failed and (op.op != "setindex" or op.n in self.hopeless)):
             return f"_place({RUNNING}, {text})"
-        return f"({text} if type({text}) in _S or {text}._o is {RUNNING} else _foreign())"
+        return f"({text} if type({text}) in _S or {text}._o is {RUNNING} else _foreign({self.here}))"
 
     # ------------------------------------------------------------------ values
 
@@ -227,17 +229,22 @@ class Guarded(Emitter):
 
     def op_setindex(self, op: ir.Op) -> None:
         """Barrier and store into an own collection."""
-        texts, first = self.take(op.args, op.n, frozenset((0, 1)) | self.stored(op, 1))
+        texts, first = self.take(op.args, op.n, frozenset((0, 1)) | self.stored(op, 2))
         self.flush()
-        if not self.guess(op):
+        if self.tested or op.n in self.hopeless:
             self.line(f"p_setindex({', '.join([RUNNING, *texts])})", first)
             return
         self.own(texts[0], first)
+        # The first guess is a List where the index tells nothing: what else the index may be fails for it.
+        key, slot = texts[1], "e"
         if self.kind(op.n, 1) not in ("int", "text", "bool", "bytes"):
-            self.line(f"if {texts[1]} != {texts[1]}: _foreign()", first)  # NaN is no key: the operator says so
-        key, item = self.place(op, 1, texts[1]), self.place(op, 2, texts[2])
+            if op.n in self.failed:
+                self.line(f"if {key} != {key} or not (type({key}) in _S): _foreign({self.here})", first)
+            else:
+                slot = "l"
+        item = self.place(op, 2, texts[2])
         self.barrier(texts[0], first)
-        self.line(f"{texts[0]}.e[{key}] = {item}", first)
+        self.line(f"{texts[0]}.{slot}[{key}] = {item}", first)
 
     def op_setbox(self, op: ir.Op) -> None:
         """A captured variable of its own."""
@@ -411,7 +418,12 @@ class Guarded(Emitter):
                 self.flush()
                 self.text_method(op, method, positional, names, texts, first)
                 return
-        if not self.guess(op) or (method in self.methods.raw and method not in self.methods.boxed and kind != "obj"):
+        textual = method in self.methods.text and not self.tested and not names
+        met = op.n in self.failed and op.n not in self.hopeless  # the first guess is an own object
+        if textual and (kind == "text" or (kind == ANY and met)) and self.scalar_arguments(op):
+            self.perhaps_text(op, method, positional, kind)
+            return
+        if not self.guess(op):
             self.flush()
             texts, first = self.take(op.args, op.n, frozenset((0,)))
             self.method_call_checked(op, texts[0], arguments(texts[1:], positional, names), first)
@@ -423,6 +435,26 @@ class Guarded(Emitter):
         self.own(texts[0], first)
         args = ", ".join(filter(None, [RUNNING, arguments(texts[1:], positional, names)]))
         self.result(op, f"{texts[0]}.n_{method}({args})", first)
+
+    def scalar_arguments(self, op: ir.Op) -> bool:
+        """Are all arguments of a method known to be no objects?"""
+        return all(isinstance(a, ir.Const) or self.kind(op.n, i) in SCALARS for i, a in enumerate(op.args) if i)
+
+    def perhaps_text(self, op: ir.Op, method: str, positional: int, kind: str) -> None:
+        """A method of a Text with arguments that are no objects: what it makes is new."""
+        self.flush()
+        texts, first = self.take(op.args, op.n, frozenset((0,)))
+        call = f"{self.names.name('M:Text.' + method)}({', '.join(texts)})"
+        if TEXT_RESULTS.get(method) not in SCALARS:
+            call = f"p_made({RUNNING}, {call})"
+        if kind == "text":
+            self.result(op, call, first)
+            return
+        self.line(f"if type({texts[0]}) is str: {op.dst or '_r'} = {call}", first)
+        self.line("else:", first)
+        self.depth += 1
+        self.method_call_checked(op, texts[0], arguments(texts[1:], positional, ()), first)
+        self.depth -= 1
 
     def method_call_checked(self, op: ir.Op, obj: str, args: str, first: int) -> None:
         """The generic call: the monitor finds what is called."""

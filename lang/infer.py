@@ -30,7 +30,7 @@ _BUILTIN_RESULTS = {
     "b:Map": "map",
 }
 
-_TEXT_RESULTS = {
+TEXT_RESULTS = {
     **dict.fromkeys("upper lower trim replace repeat join slice title pad_start pad_end".split(), "text"),
     **dict.fromkeys("split lines chars".split(), "list"),
     **dict.fromkeys("starts_with ends_with contains".split(), "bool"),
@@ -213,7 +213,7 @@ class Inference:
         if op == "callg":
             return _BUILTIN_RESULTS.get(node.data[0], ANY)
         if op == "callm" and kinds[0] == "text":
-            return _TEXT_RESULTS.get(node.data[0], ANY)
+            return TEXT_RESULTS.get(node.data[0], ANY)
         if op == "spawn":
             return "obj"
         if op in ("add", "sub", "mul", "div", "fdiv", "mod", "neg"):

@@ -121,11 +121,18 @@ def run_command(arguments: list[str], signals: Signals) -> int:
         "holdfast run report.hold 2024 --short       (the program finds them in args)",
         "holdfast run --grant data=dir:./csv:r load.hold",
         "holdfast run --grant out=dir:./reports:rw report.hold",
+        "holdfast run --sandbox --grant out=root.plugins.foo:rw --budget cpu_ms=500,objects=10000 plugin.hold",
         "echo 'print(1 + 1)' | holdfast run -",
         "holdfast run --detach watch.hold            (prints the KID of its thread, and leaves)",
     ),
 )
 @opening_options
+@click.option(
+    "--sandbox", is_flag=True, help="Run it in a domain of its own: it has what --grant gives it, and nothing else."
+)
+@click.option(
+    "--budget", metavar="KIND=N,…", help="With --sandbox: what it may use (cpu_ms, objects, threads, mailbox, depth)."
+)
 @click.option("--detach", is_flag=True, help="Begin the program, print the KID of its thread, and leave.")
 @click.option(
     "--torture",
@@ -136,25 +143,41 @@ def run_command(arguments: list[str], signals: Signals) -> int:
 @click.argument("file", type=click.Path())
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
-def run(signals: Signals, /, file: str, args: tuple[str, ...], detach: bool, torture: int | None, **opened: Any) -> int:
+def run(
+    signals: Signals,
+    /,
+    file: str,
+    args: tuple[str, ...],
+    sandbox: bool,
+    budget: str | None,
+    detach: bool,
+    torture: int | None,
+    **opened: Any,
+) -> int:
     """Run a program.
 
     Its imports are looked for beside FILE.  It finds ARGS in the List args, and everything that it keeps under root
     is there the next time.
     """
     from holdfast.repl.files import folder_of, loader, read_source, shown
+    from holdfast.repl.grants import OBJECT, parse_budget
     from holdfast.repl.remote_open import open_here, open_host
 
     if detach and torture:
         raise Failure("--torture is for a program that this command runs to its end, so not with --detach")
-    program = host.Program(read_source(file), shown(file), _texts(args), loader(folder_of(file)))
+    if detach and sandbox:
+        raise Failure("--sandbox is for a program that this command runs to its end, so not with --detach")
+    limits = parse_budget(budget) if sandbox else None
+    program = host.Program(read_source(file), shown(file), _texts(args), loader(folder_of(file)), limits)
     console = Console()
     options = opening(**opened)
+    if not sandbox and (budget is not None or any(grant.kind == OBJECT for grant in options.grants)):
+        raise Failure("a program that is not sandboxed has all of root, and no budget: give --sandbox")
     if detach:
         from holdfast.repl.thread_commands import start
 
         return start(options, program, console, signals)
-    with (open_here if torture else open_host)(options, console, signals) as world:
+    with (open_here if torture or sandbox else open_host)(options, console, signals) as world:
         if isinstance(world, LocalHost) and torture:
             world.torture(torture)
         outcome = world.run(program)

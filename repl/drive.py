@@ -108,6 +108,9 @@ class Driver:
             nonlocal limit
             if thread.f_state in ENDED:
                 return True
+            if thread.f_over is not None and thread.f_parent is None:  # nobody could give it more
+                self.world.authority.finish(thread, thread.f_over)
+                return True
             if self.console.broken is not None and self.deadline is None:
                 self.deadline = monotonic() + UNHEARD_S
                 self.world.scheduler.interrupt(thread, UNHEARD, kill=True)

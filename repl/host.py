@@ -20,6 +20,8 @@ class Program(NamedTuple):
     args: tuple[str, ...] = ()
     loader: Callable[[str], str | None] = lambda name: None
     """Name of an imported module to its text, None where there is no file."""
+    budget: dict[str, int] | None = None
+    """Of a program that is sandboxed, what it may use; None for one that is not."""
 
 
 class Place(NamedTuple):

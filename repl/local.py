@@ -13,14 +13,15 @@ from holdfast.repl import host
 from holdfast.repl.console import Console, say
 from holdfast.repl.drive import Driver
 from holdfast.repl.exits import Failure, Stop
+from holdfast.repl.grants import DEFAULT, OBJECT, Grant
 from holdfast.repl.host import Acted, Description, Logged, Outcome, Program, ThreadRow
 from holdfast.repl.problems import problem_of
 from holdfast.repl.remote_door import Door
 from holdfast.repl.signals import Signals
 from holdfast.vm import ids
+from holdfast.vm.objects import Thrown
 
 if TYPE_CHECKING:
-    from holdfast.repl.grants import Grant
     from holdfast.vm.store import Durability
     from holdfast.vm.world import World
 
@@ -43,7 +44,10 @@ def open_world(options: Options) -> World:
     from holdfast.stdlib import library
     from holdfast.vm.world import World
 
-    devices = [(grant.name, grant.device()) for grant in options.grants]
+    given = [grant for grant in options.grants if grant.kind != OBJECT]
+    names = {grant.name for grant in given}
+    ambient = [Grant(name, name) for name in DEFAULT if name not in names]
+    devices = [(grant.name, grant.device()) for grant in [*ambient, *given]]
     world = World.open(
         options.path,
         durability=options.durability,
@@ -68,6 +72,7 @@ class LocalHost:
         self.console = console
         self.signals = signals
         self.path = options.path
+        self.grants = options.grants
         self.world = open_world(options)
         self.world.write = console.write
         console.unblock(self.world.scheduler.event.set)
@@ -150,7 +155,20 @@ class LocalHost:
     def _begin(self, program: Program) -> Any:
         modules = self.world.modules
         modules.loader = program.loader
+        if program.budget is not None:
+            return self._sandboxed(program, program.budget)
         return self.world.start_program(modules.program(program.text, program.name), program.args)
+
+    def _sandboxed(self, program: Program, budget: dict[str, int]) -> Any:
+        """Begin a program in a domain that has what was granted to it, and nothing else."""
+        world, authority = self.world, self.world.authority
+        try:
+            grants = {grant.name: grant.capability(world) for grant in self.grants}
+            domain = authority.domain(program.name, {"console": world.grants["console"], **grants}, budget)
+        except Thrown as thrown:
+            raise Failure(thrown.error.f_message) from None
+        unit = world.modules.program(program.text, program.name, ids.kid(domain._i))
+        return authority.start(unit, domain, program.args)
 
     def run(self, program: Program) -> Outcome:
         """Run a program to its end."""
@@ -163,6 +181,8 @@ class LocalHost:
         started, cpu = perf_counter(), process_time()
         ended = self.driver.run(thread)
         seconds, cpu = perf_counter() - started, process_time() - cpu
+        if thread.domain is not None and program.budget is not None and ended:
+            self.world.authority.close(thread.domain)
         if ended:
             outcome = outcome_of(self.world, thread, self.driver.interrupted, "", seconds, cpu)
         else:

@@ -153,11 +153,16 @@ class Guest:
         if not self.greeted:
             self.disconnect()
 
-    def put_out(self, why: str) -> None:
-        """The process ends: answer what is under way."""
+    async def put_out(self, why: str) -> None:
+        """The process ends: answer what waits for a turn of the world, and return when the terminal knows why."""
         if self._ended is not None and not self._ended.done():
             self._ended.set_exception(Failure(why, exits.WORLD))
         self.awaited.fail(Failure(why, exits.WORLD))
+        if self.greeted:
+            try:
+                await self._terminal.ending(why)
+            except Exception:
+                return  # it has gone itself
 
     def gone(self) -> None:
         """The connection has ended."""

@@ -40,6 +40,8 @@ class Line:
         self.on_end: Callable[[], None] = lambda: None
         """Called in the helper thread when the connection has ended."""
         self.ended = False
+        self.lost = LOST
+        """What a call comes to that has no answer when the connection ends."""
         self._world: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing: asyncio.Event | None = None
@@ -66,7 +68,7 @@ class Line:
             return asyncio.run_coroutine_threadsafe(work, self._loop)
         except RuntimeError:  # the loop is closed
             work.close()
-            raise Failure(LOST, exits.WORLD) from None
+            raise Failure(self.lost, exits.WORLD) from None
 
     def close(self) -> None:
         """Hang up."""
@@ -86,7 +88,7 @@ class Line:
         try:
             return check_fault(await getattr(self._world, method)(**params))
         except (capnp.KjException, asyncio.CancelledError):
-            raise Failure(LOST, exits.WORLD) from None
+            raise Failure(self.lost, exits.WORLD) from None
 
     async def _run(self, connection: socket.socket) -> None:
         import capnp
@@ -108,7 +110,8 @@ class Line:
         stream = await capnp.AsyncIoStream.create_unix_connection(sock=connection)
         client = capnp.TwoPartyClient(stream, traversal_limit_in_words=remote_wire.MESSAGE_WORDS_MAX)
         self._world = client.bootstrap().cast_as(schema.World)
-        methods = {"write_context": self._write, "failed_context": self._failed, "note_context": self._note}
+        taken = {"write": self._write, "failed": self._failed, "note": self._note, "ending": self._ending}
+        methods = {f"{name}_context": method for name, method in taken.items()}
         terminal = type("Terminal", (schema.Terminal.Server,), methods)
         await self._call("hello", {"version": remote_wire.VERSION, "terminal": terminal()})
         self._ready.set_result(None)
@@ -132,6 +135,9 @@ class Line:
     async def _note(self, context: Any) -> None:
         text = str(context.params.text)
         await self._delivered(lambda console: say(text))
+
+    async def _ending(self, context: Any) -> None:
+        self.lost = str(context.params.why)
 
     async def _delivered(self, write: Callable[[Console], None]) -> None:
         loop = asyncio.get_running_loop()

@@ -33,6 +33,8 @@ CONNECTIONS_MAX = 200
 CALLS_MAX = 64
 """Calls of one connection that are under way; more of them end it."""
 HELLO_S = 30.0
+ENDING_S = 5.0
+"""How long those that are put out have to take notice of why: a busy machine lets them wait."""
 
 
 class Server:
@@ -119,13 +121,15 @@ class Server:
         """Put everybody out; to be called in the loop that let them in, before it ends."""
         if self.driver.ended_by:
             self.ending = f"the process that had the world open was ended by signal {self.driver.ended_by}"
-        for guest in list(self.guests):
-            guest.put_out(self.ending or "the process that had the world open has ended")
-        for _ in range(3):
-            await asyncio.sleep(0)  # their answers leave
         if self._loop is not None and self._listening is not None:
             self._loop.remove_reader(self._listening.fileno())
         self._loop = None
+        why = self.ending or "the process that had the world open has ended"
+        told = [asyncio.ensure_future(guest.put_out(why)) for guest in self.guests]
+        if told:
+            _, late = await asyncio.wait(told, timeout=ENDING_S)
+            for one in late:
+                one.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

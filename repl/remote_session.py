@@ -19,7 +19,6 @@ from holdfast.repl.exits import Failure
 from holdfast.repl.files import loader
 from holdfast.repl.host import Acted, Candidate, Description, Logged, Outcome, Status, ThreadRow
 from holdfast.repl.remote_host import RemoteHost
-from holdfast.repl.remote_line import LOST
 
 
 class RemoteSession:
@@ -71,7 +70,7 @@ class RemoteSession:
         self.remote.listener = listener
         await over.wait()
         if not self.remote.ended_by:
-            raise Failure(LOST, exits.WORLD)
+            raise Failure(self.line.lost, exits.WORLD)
 
     async def leave(self) -> None:
         """The other process takes care of itself."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from holdfast.vm.budgets import Budgets
 from holdfast.vm.calls import Calls
 from holdfast.vm.crossing import Crossing, Revocable
 from holdfast.vm.domains import Cap, Domain
@@ -13,7 +14,7 @@ from holdfast.vm.helpers import guest_callable
 from holdfast.vm.link import LazyGuarded
 from holdfast.vm.methods.arguments import needs
 from holdfast.vm.monitor import Monitor
-from holdfast.vm.objects import live, world_class
+from holdfast.vm.objects import Error, live, make_error, world_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +34,8 @@ class Authority:
         world.heap.register_class(revocable_class)
         self.monitor = Monitor(world, cap_class)
         self.calls = Calls(world, self.monitor)
-        self.guarded = Guarded(world, self.monitor, self.calls)
+        self.budgets = Budgets(world)
+        self.guarded = Guarded(world, self.monitor, self.calls, self.budgets)
         self.crossing = Crossing(world, self.monitor, self.calls, revocable_class)
         self.calls.guarded = self.monitor.guarded = self.guarded
         self.calls.spawn = self.crossing.spawn
@@ -81,6 +83,7 @@ class Authority:
         scheduler = world.scheduler
         scheduler.entry = crossing.entry
         scheduler.monitor = self.monitor
+        scheduler.budgets = self.budgets
         scheduler.own = world.unwinder.own
         scheduler.out = self.monitor.out
         scheduler.error_for = crossing.error_for
@@ -117,15 +120,17 @@ class Authority:
         if not isinstance(function, property):
             setattr(cls, "n_" + name, LazyGuarded(cls, "n_" + name, function, self.calls.method))
 
-    def domain(self, name: str, grants: dict[str, Any]) -> Domain:
-        """A new domain below the whole world's, with capabilities by their names.
+    def domain(self, name: str, grants: dict[str, Any], budget: dict[str, int] | None = None) -> Domain:
+        """A new domain below the whole world's, with capabilities by their names, and a budget.
 
         What is granted as it is, is granted with all rights.
         """
         top, monitor = self.monitor.top, self.monitor
         made = monitor.below(top, name)
+        self.world.give_id(made)  # code that it loads is known by it
         for grant, value in grants.items():
             monitor.name(made, grant, monitor.granted(top, made, value))
+        self.budgets.give(top, made, (budget or {}).keys(), (budget or {}).values())
         return made
 
     def start(self, unit: UnitCode, domain: Domain, args: Sequence[str] = ()) -> Thread:
@@ -137,9 +142,30 @@ class Authority:
             texts = world.new_list(list(args))
             texts._o = domain
             given = (texts,)
+        self.budgets.take(domain, "threads")
         thread = world.scheduler.start("main", main, given, {})
         thread.domain = domain
         return thread
+
+    def finish(self, thread: Thread, error: Error) -> None:
+        """End a thread where it stands: none of its code runs any more."""
+        scheduler = self.world.scheduler
+        if thread not in scheduler.living or thread is scheduler.current:
+            return
+        if thread in scheduler.ready:
+            scheduler.ready.remove(thread)
+        if thread.wait is not None:
+            thread.wait.cancel(scheduler, thread)
+        parked, thread.greenlet, thread.begin = thread.greenlet, None, None
+        scheduler.end(thread, error=error)
+        if parked:
+            parked.throw()  # GreenletExit, which generated code does not catch
+
+    def close(self, domain: Domain) -> None:
+        """End all threads of a domain and those below."""
+        for thread in list(self.world.scheduler.living):
+            if thread.domain is not None and thread.domain.within(domain):
+                self.finish(thread, make_error("ThreadError", "the program that it belonged to has ended"))
 
     def domain_of(self, kid: str) -> Domain | None:
         """The domain with a KID, or None."""

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 VARARGS = 0x04
 COLLECTIONS = (ids.LIST, ids.MAP, ids.SET)
+NEW_KINDS = frozenset((ids.DEVICE_DIR, ids.DEVICE_READER, *ids.ERRORS))
+"""What host functions give that they have always just made."""
 LIGHT = frozenset(("len", "is_empty", "get", "first", "last", "has"))
 """Methods of collections that move and compare nothing but what they are asked for."""
 DEEP = frozenset(("least", "greatest", "bisect", "sorted_by_keys", "total", "join", "min", "max", "sum", "flatten"))
@@ -53,6 +55,10 @@ class Calls:
         self.monitor = monitor
         self.table = world.table
         self.special = {}
+        self._scalar_methods: dict[Any, FunctionType] = {}
+        """Methods of values that are no objects, by type, name and arguments."""
+        self._pairs: dict[Proto, tuple[Proto, Proto]] = {}
+        """For each function that guarded code has made values of, its two variants."""
         self.replaced: dict[FunctionType, tuple[Plain, bool]] = {}
         """Built-in functions to what is special in their place, and whether that is a method."""
 
@@ -88,9 +94,12 @@ class Calls:
 
     def owned(self, proto: Proto, captured: tuple[Any, ...]) -> FunctionType:
         """A function value of a domain: the last of what it captured."""
-        made = proto.variant(OWN, DEFINER).closed(captured)
-        made.__dict__["_o"] = captured[-1]
-        made.__dict__["n"] = proto.variant(WEAKER, DEFINER).closed(captured)
+        pair = self._pairs.get(proto)
+        if pair is None:
+            pair = self._pairs[proto] = proto.variant(OWN, DEFINER), proto.variant(WEAKER, DEFINER)
+        made = pair[0].closed(captured)
+        made._o = captured[-1]  # type: ignore[attr-defined]
+        made.n = pair[1].closed(captured)  # type: ignore[attr-defined]
         return made
 
     def opened(self, domain: Domain, function: FunctionType) -> FunctionType:
@@ -116,12 +125,12 @@ class Calls:
         """What ``f(…)`` calls; the arguments are checked."""
         if isinstance(function, Cap):
             target = self.monitor.reach(domain, function, "x")
-            check_call(target, positional, names)
+            self.world.helpers.check(target, positional, names)
             return self.opened(domain, target)
         code = type(function) is FunctionType and self.monitor.is_code(function)
         if type(function) is FunctionType and not code and not self.monitor.counts(domain, function):
             self.monitor.refuse(function, "x", None)  # its parameters are no less secret than what it does
-        check_call(function, positional, names)
+        self.world.helpers.check(function, positional, names)
         if code:
             return self.code(function)
         return function.__dict__["n"]  # type: ignore[no-any-return]
@@ -142,7 +151,11 @@ class Calls:
         """What ``obj.name(…)`` calls: a function that takes self and the domain, or a Field."""
         helpers, monitor = self.world.helpers, self.monitor
         if not isinstance(obj, Obj):
-            return self.method(helpers.lookup(obj, name, positional, names))
+            key = type(obj), name, positional, names
+            known = self._scalar_methods.get(key)
+            if known is None:
+                known = self._scalar_methods[key] = self.method(helpers.lookup(obj, name, positional, names))
+            return known
         cap = obj if isinstance(obj, Cap) else None
         target = live(cap.target if cap is not None else obj)
         kind = getattr(type(target), "_k", -1)
@@ -185,13 +198,27 @@ class Calls:
 
     def host(self, function: FunctionType, method: bool) -> FunctionType:
         """A host function for guarded code."""
-        run = partial(self.run, function, Signature(function), method)
+        signature = Signature(function)
+        run = partial(self.run, function, signature, method)
+        claimed, scalars = self.claimed, SCALARS.issuperset
 
         def called(domain: Domain, *args: Any, **named: Any) -> Any:
+            if not named and scalars(map(type, args)):  # nothing that could belong to anybody
+                return claimed(domain, function(*args))
             return run(domain, args, named)
 
         def called_with_self(self_: Any, domain: Domain, *args: Any, **named: Any) -> Any:
+            if type(self_) in SCALARS and not named and scalars(map(type, args)):
+                return claimed(domain, function(self_, *args))
             return run(domain, (self_, *args), named)
+
+        if signature.waits:  # nothing may be done behind the wait
+            made_: Any = (
+                (lambda self_, domain, *args, **named: run(domain, (self_, *args), named))
+                if method
+                else (lambda domain, *args, **named: run(domain, args, named))
+            )
+            return made_  # type: ignore[no-any-return]
 
         made: Any = called_with_self if method else called
         return made  # type: ignore[no-any-return]
@@ -222,9 +249,19 @@ class Calls:
         if method and isinstance(args[0], Cap) and given[0] is not args[0] and not self.fresh(domain, result):
             if given[0] is live(args[0].target):
                 return monitor.through(domain, args[0], result)
-        elif getattr(type(result), "_k", 0) in (ids.DEVICE_READER, *ids.ERRORS) and not result._i:
-            result._o = domain
-        return result
+        return self.claimed(domain, result) if getattr(type(result), "_k", 0) in NEW_KINDS else result
+
+    @staticmethod
+    def claimed(domain: Domain, value: Any) -> Any:
+        """A result; what a host function has made belongs to the domain that it worked for."""
+        if (
+            type(value) not in SCALARS
+            and isinstance(value, Obj)
+            and not value._i
+            and getattr(value, "_o", None) is None
+        ):
+            value._o = domain
+        return value
 
     @staticmethod
     def fresh(domain: Domain, value: Any) -> bool:
@@ -241,7 +278,7 @@ class Calls:
         if not right:
             return self.monitor.out(domain, value)
         target = self.monitor.reach(domain, value, right)
-        if right != "r" or (at == 0 and signature.light):
+        if right != "r" or (at == 0 and (signature.light or getattr(type(target), "_k", 0) not in COLLECTIONS)):
             return target
         if signature.deep:
             return self.deep(domain, value)

@@ -223,6 +223,9 @@ class Proto:
         found = next((i for i in dis.get_instructions(code) if i.offset == offset), None)
         if found is None:
             return frozenset(node.n for node in ops)
+        named = tested(code, offset) if self.function.domain else None
+        if named is not None:
+            return frozenset((named,))
         if found.opname in ("UNARY_POSITIVE", "CALL_INTRINSIC_1"):  # the second from CPython 3.12 on
             # The sign in front of an operand that must be a number: the generator knows where it has put one.
             kinds = Inference(self.function, frozenset(self.failed), truths(self.function.body)).operands
@@ -256,6 +259,29 @@ class Proto:
             self.table.globals[key] = self.maker()
 
 
+def tested(code: CodeType, offset: int) -> int | None:
+    """The instruction whose object was found not to be own by a test of guarded code, which names it:
+    ``if x._o is not d1: _foreign(17)``; None when something else has failed."""
+    before: int | None = None
+    wanted = False
+    for i in dis.get_instructions(code):
+        if i.offset >= offset and not wanted:
+            if i.opname.startswith(("CALL", "PRECALL")) and before is not None:
+                return before
+            if i.argval != "_o":
+                return None
+            wanted = True
+        if i.opname == "LOAD_GLOBAL":
+            before = -1 if i.argval == "_foreign" else None
+        elif i.opname == "LOAD_CONST" and before == -1:
+            if wanted:
+                return int(i.argval)
+            before = i.argval
+        elif not i.opname.startswith(("PRECALL", "CALL", "PUSH_NULL", "CACHE")):
+            before = None if before != -1 else before
+    return None
+
+
 OPERATORS = {symbol: name for name, symbol in ARITHMETIC.items()}
 
 
@@ -284,8 +310,12 @@ def could_be(op: ir.Op, opname: str, argument: Any) -> bool:
         return op.op in ("index", "setindex")
     if argument == "k":
         return op.op in ("in", "notin")
-    if isinstance(argument, str) and argument.startswith("m_"):
+    if isinstance(argument, str) and argument.startswith(("m_", "n_")):
         return op.op == "callm" and op.data[0] == argument[2:]
+    if isinstance(argument, str) and argument.startswith("f_"):
+        return op.op in ("getfield", "setfield") and op.data == argument[2:]
+    if argument == "n":
+        return op.op == "call"
     if argument in INLINED:
         return (op.op == "callm" and op.data[0] == INLINED[argument]) or (argument == "g" and op.op == "getfield")
     return False

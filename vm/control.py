@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Any
 
 from holdfast.vm.objects import Error, make_error
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from holdfast.vm.thread import Thread
 
 KILL_S = 5.0
-"""How long the ``finally`` blocks of a killed thread may take: then it is thrown out of them as well."""
+"""How long the ``finally`` blocks of a killed thread may take: then it is thrown out of them as well, """
+KILL_RUN_S = 1.0
+"""but not out of a computation before the world has had so much processor time, which is not the clock's on a busy
+machine."""
 SLOW = "the thread was killed, and its finally blocks took too long"
 
 
@@ -49,10 +52,15 @@ class Control:
         thread.interrupt = killed(message) if kill else make_error("ThreadError", message)
         if kill and not thread.doomed:
             thread.doomed = monotonic() + KILL_S
+            thread.granted = thread_time() + KILL_RUN_S
         self.touched[thread] = None
         self.globals["_poll"] = True
         self.unsuspend(thread)
         self.make_ready(thread)
+
+    def overdue(self, thread: Thread) -> bool:
+        """Has a killed thread that runs had its time?"""
+        return monotonic() > thread.doomed and thread_time() > thread.granted
 
     def suspend(self, thread: Thread) -> None:
         """Let a thread not run until it is resumed."""

@@ -210,6 +210,14 @@ class Crossing:
 
             return control
 
+        def refill(self_: Any, domain: Domain, v_amounts: Any) -> None:
+            amounts = calls.deep(domain, v_amounts)
+            if getattr(type(amounts), "_k", 0) != ids.MAP:
+                fail("TypeError", "refill needs a Map, as in {cpu_ms: 500}")
+            world.authority.budgets.refill(domain, monitor.reach(domain, self_, "w"), amounts)
+
+        calls = self.calls
+
         def reply(self_: Any, domain: Domain, v_value: Any = None) -> None:
             world.mail.respond(monitor.reach(domain, self_, "w"), "reply", monitor.out(domain, v_value))
 
@@ -222,6 +230,7 @@ class Crossing:
 
         return {
             "Thread.join": join, "Thread.send": send, "Thread.ask": ask, "Message.reply": reply, "Message.fail": fail_,
+            "Thread.refill": refill,
             **{f"Thread.{name}": controlled(world.thread_methods[name]) for name in CONTROLS},
         }  # fmt: skip
 
@@ -266,10 +275,12 @@ class Crossing:
         child = domain
         if grants is not None or budget is not None:
             child = monitor.below(domain, function.__name__)
-            self.give(domain, child, grants or (), extra)
+            self.give(domain, child, grants or (), extra[: len(grants or ())])
+            self.world.authority.budgets.give(domain, child, budget or (), extra[len(grants or ()) :])
             args = tuple([self.handed(domain, child, value) for value in args])
             receiver = tuple([self.handed(domain, child, value) for value in receiver])
         named = {"v_" + name: value for name, value in zip(names, args[positional:], strict=True)}
+        world.authority.budgets.take(child, "threads")
         thread = world.scheduler.start(function.__name__, function, (*receiver, *args[:positional]), named)
         if child is not monitor.top:
             thread.domain = child
@@ -283,7 +294,7 @@ class Crossing:
 
     def give(self, domain: Domain, child: Domain, grants: tuple[str, ...], extra: tuple[Any, ...]) -> None:
         """The grants of ``with``."""
-        for name, value in zip(grants, extra, strict=False):
+        for name, value in zip(grants, extra, strict=True):
             if name in RESERVED:
                 fail("NameError", f"'{name}' is no name for a grant: caps.{name} is a method")
             self.monitor.name(child, name, self.monitor.granted(domain, child, value))

@@ -32,15 +32,28 @@ MEET = {(a, b): "".join(c for c in a if c in b) for a in RIGHTS for b in RIGHTS}
 class Domain(Obj):
     """A capability set."""
 
-    __slots__ = ("grants", "name", "parent")
+    __slots__ = ("given", "grace", "grants", "left", "name", "parent", "reserved", "used")
     _k = ids.DOMAIN
-    _slots = ("parent", "name", "grants")
+    _slots = ("parent", "name", "grants", "given", "used", "reserved", "left", "grace")
     _name = "Domain"
     parent: Domain | None
     """The domain above; None for that of the whole world."""
     name: str
     grants: Any
     """A Map from name to capability; of the whole world's domain None."""
+    given: Any
+    """Its budget (:mod:`holdfast.vm.budgets`): Maps from kind to amount; None for one without limits of its own."""
+    used: Any
+    reserved: Any
+    left: int
+    """New objects that it may make before they are counted."""
+    grace: int
+    """Those that it has made since a count found too many."""
+
+    def unlimited(self) -> None:
+        """Give it no limits of its own."""
+        self.given = self.used = self.reserved = None
+        self.left, self.grace = (1 << 29) - 1, 0
 
     def within(self, other: Domain) -> bool:
         """Is it the other one, or below it?"""

@@ -21,6 +21,7 @@ from holdfast.vm.objects import UNSET, Error, Thrown, fail, kind_name, live
 from holdfast.vm.show import See, Seen, to_text
 
 if TYPE_CHECKING:
+    from holdfast.vm.budgets import Budgets
     from holdfast.vm.calls import Calls
     from holdfast.vm.world import World
 
@@ -32,11 +33,12 @@ SYSTEM = frozenset((ids.THREAD, ids.MESSAGE, ids.CONSOLE, ids.DEVICE_DIR, ids.DE
 class Guarded:
     """The operators of one world."""
 
-    def __init__(self, world: World, monitor: Monitor, calls: Calls) -> None:
+    def __init__(self, world: World, monitor: Monitor, calls: Calls, budgets: Budgets) -> None:
         self.world = world
         self.monitor = monitor
         self.calls = calls
         self.helpers = world.helpers
+        self.budgets = budgets
         self.plain = ops.operators(world)
 
     def table(self) -> dict[str, Any]:
@@ -55,7 +57,7 @@ class Guarded:
             "p_map": self.map, "p_rest": self.rest, "p_closure": calls.closure, "p_iter1": self.iter1,
             "p_iter2": self.iter2, "p_throw": self.throw, "p_assertion": self.assertion,
             "p_safepoint": self.safepoint, "p_call": calls.call, "p_callee": calls.callee, "p_lookup": calls.lookup,
-            "p_len": self.len, "p_spawn": calls.spawn,
+            "p_made": self.made, "p_spent": self.budgets.spent, "p_len": self.len, "p_spawn": calls.spawn,
         }  # fmt: skip
         for name in ("lt", "le", "gt", "ge"):
             names["p_" + name] = self.ordered(name)
@@ -385,6 +387,7 @@ class Guarded:
 
     def safepoint(self, domain: Domain) -> None:
         """At a safepoint when ``_poll`` is set."""
+        self.budgets.at_safepoint(domain)
         self.world.scheduler.safepoint()
 
 
@@ -412,6 +415,6 @@ class Through:
         return through(self.domain, self.cap, item)
 
 
-def foreign() -> None:
-    """Leave the direct shape: the object is not the domain's own."""
-    raise TypeError(kind_name(None))
+def foreign(n: int) -> None:
+    """Leave the direct shape: an object of instruction n is not the domain's own."""
+    raise TypeError(n)

@@ -17,6 +17,7 @@ from holdfast.vm.show import See, to_source, to_text
 from holdfast.vm.unwind import HOST_ERRORS, State, Unwinder, catchable
 
 VARARGS = 0x04
+CHECKED_MAX = 10_000
 RAW_TYPES = frozenset((str, int, float, bool, bytes, range, FunctionType, type(None)))
 
 
@@ -36,6 +37,8 @@ class Helpers:
         self.runtime = runtime
         self.collections = collections
         self.unwinder = unwinder
+        self._checked: set[tuple[int, int, tuple[str, ...], int]] = set()
+        """Code (by identity: it is never freed) and arguments that were checked."""
         self.methods: dict[type, dict[str, Any]] = {}
         """Python type of a bare value to its methods."""
 
@@ -163,7 +166,7 @@ class Helpers:
                 function = self.known_method(obj, name)
             except LookupError:
                 self.no_method(obj, name)
-            check_call(function, positional + 1, names, 1)
+            self.check(function, positional + 1, names, 1)
             return function
         live(obj)
         if obj._k == ids.CAPABILITY:
@@ -173,7 +176,7 @@ class Helpers:
         except (AttributeError, KeyError):
             self.no_method(obj, name)
         if type(bound) is FunctionType:  # from a field: the property has read it
-            check_call(bound, positional, names)
+            self.check(bound, positional, names)
             return Field(bound)
         if getattr(type(live(bound)), "_k", 0) == ids.CAPABILITY:
             return Field(callable_(bound, positional, names))
@@ -181,8 +184,20 @@ class Helpers:
         if function is None:
             where = "key" if obj._k == ids.MAP else "field"
             fail("TypeError", f"{where} '{name}' of {kind_name(obj)} holds {a(bound)}, which cannot be called")
-        check_call(function, positional + 1, names, 1)
+        self.check(function, positional + 1, names, 1)
         return function
+
+    def check(self, function: Any, positional: int, names: tuple[str, ...], hidden: int = 0) -> None:
+        """Throw unless the value is a function that takes these arguments; what passed once is not looked at again."""
+        if type(function) is FunctionType:
+            key = id(function.__code__), positional, names, hidden
+            if key in self._checked:
+                return
+            check_call(function, positional, names, hidden)
+            if len(self._checked) < CHECKED_MAX:
+                self._checked.add(key)
+        else:
+            check_call(function, positional, names, hidden)
 
     def no_method(self, obj: Any, name: str) -> NoReturn:
         """Throw: there is no such method."""

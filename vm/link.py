@@ -27,7 +27,18 @@ from holdfast.lang.constructor import ConstructorField, constructor
 from holdfast.lang.lower import ClassSpec, FieldSpec
 from holdfast.vm.code import CodeTable, Proto, UnitCode
 from holdfast.vm.methods.arguments import declared
-from holdfast.vm.objects import ERRORS, Capability, Error, Module, Obj, fail, field_as_method, make_class, register_name
+from holdfast.vm.objects import (
+    ERRORS,
+    Capability,
+    Error,
+    Module,
+    Obj,
+    fail,
+    field_as_guarded,
+    field_as_method,
+    make_class,
+    register_name,
+)
 from holdfast.vm.thread import Thread
 
 
@@ -201,6 +212,7 @@ class Linker:
             if one.name not in known:
                 known = (*known, one.name)
                 setattr(python, "m_" + one.name, field_as_method(slot))
+                setattr(python, "n_" + one.name, field_as_guarded(slot))
             setattr(python, slot, added_field(one, self.default))
         names = {one.name for one in fields}
         python._added_names = known
@@ -209,7 +221,8 @@ class Linker:
             if name[2:] not in spec.methods and name[2:] not in names:
                 delattr(python, name)
         for name in [n for n in vars(python) if n.startswith("n_")]:
-            delattr(python, name)
+            if name[2:] not in names:
+                delattr(python, name)
 
     def constructor(self, info: ClassInfo, spec: ClassSpec) -> FunctionType:
         """The class as a value."""

@@ -255,7 +255,7 @@ class Living:
         thread.name = getattr(thread, "name", "?")
         thread.state, thread.error, thread.result = "failed", error, None
         thread.parent = thread.output = thread.post = None
-        thread.domain = getattr(thread, "domain", None)
+        thread.domain, thread.over = getattr(thread, "domain", None), None
         thread._t = self.world.heap.token
         scheduler.damaged[thread] = why
         scheduler.note_failure(thread)

@@ -167,6 +167,12 @@ def thread_fields(world: World) -> dict[str, Callable[[Any], Any]]:
         "id": lambda thread: ids.kid(world.give_id(thread)),
         "frames": looking.frames_of,
         "children": lambda thread: world.new_list(list(looking.children(thread))),
+        "budget": lambda thread: world.new_map(
+            {kind: world.new_list(pair) for kind, pair in world.authority.budgets.shown(live(thread)).items()}
+        ),
+        "caps": lambda thread: world.new_list(
+            sorted(live(thread.domain.grants).v) if thread.domain is not None else []
+        ),
         "cpu_ms": lambda thread: round(thread.spent * 1000) if alive(thread) else 0,
         "priority": lambda thread: name_of(thread.priority) if alive(thread) else "normal",
         "mailbox": lambda thread: len(thread.mailbox or ()) if alive(thread) else 0,

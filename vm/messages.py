@@ -14,10 +14,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from holdfast.vm import ids
-from holdfast.vm.objects import NEW, Error, Obj, fail, kind_name, make_error, read_only, seal
+from holdfast.vm.objects import NEW, Error, Obj, fail, kind_name, live, make_error, read_only, seal
 from holdfast.vm.waits import Ask, Deadline, Receive, Space
 
 if TYPE_CHECKING:
+    from holdfast.vm.domains import Domain
     from holdfast.vm.thread import Thread
     from holdfast.vm.threads import Scheduler
 
@@ -30,13 +31,15 @@ SECONDS_MAX = 1e10
 class Message(Obj):
     """A message as its receiver sees it."""
 
-    __slots__ = ("answer", "answered", "asker", "sender", "value")
+    __slots__ = ("answer", "answered", "asker", "payer", "sender", "value")
     _k = ids.MESSAGE
-    _slots = ("value", "sender", "answered", "answer")
+    _slots = ("value", "sender", "answered", "answer", "payer")
     _name = "Message"
     f_value, f_sender = map(read_only, ("value", "sender"))
     value: Any
     sender: Any
+    payer: Domain | None
+    """Whose budget it counts for while it waits in a mailbox."""
     answered: Any
     """nil: nobody has asked; ``open``, ``reply`` or ``fail``."""
     answer: Any
@@ -63,7 +66,17 @@ class Mail:
         made.value = value
         made.sender = self.scheduler.current
         made.answered = answered
-        made.answer = made.asker = None
+        made.answer = made.asker = made.payer = None
+        if made.sender is not None and made.sender.domain is not None:
+            made.payer = made.sender.domain
+        return made
+
+    def notice(self, value: Any, receiver: Thread) -> Message:
+        """A message of the machine."""
+        made = self.message(value, None)
+        made.sender = made.payer = None
+        if receiver.domain is not None:
+            made._o = receiver.domain
         return made
 
     def send(self, thread: Thread, value: Any, wait: bool) -> None:
@@ -77,6 +90,10 @@ class Mail:
             fail("ThreadError", f"the thread '{thread.f_name}' has ended ({thread.f_state}), and receives nothing")
         if thread.domain is not None:
             message._o = thread.domain
+        if message.payer is not None:
+            account = scheduler.budgets.account(message.payer, "mailbox")
+            if account is not None and scheduler.budgets.left(account, "mailbox") < 1:
+                scheduler.budgets.refuse(account, "mailbox")
         box = thread.mailbox
         if box is None:
             box = thread.mailbox = deque()
@@ -103,6 +120,8 @@ class Mail:
         if thread.mailbox is None:
             thread.mailbox = deque()
         thread.mailbox.append(message)
+        if message.payer is not None:
+            scheduler.budgets.charge(message.payer, "mailbox", 1)
         scheduler.touched[thread] = None
         wait = thread.wait
         if wait is not None and type(wait) is Receive and len(thread.mailbox) > wait.count:
@@ -188,6 +207,8 @@ class Mail:
         else:
             message = box[place]
             del box[place]
+        if message.payer is not None:
+            self.scheduler.budgets.release(message.payer, "mailbox")
         senders = thread.senders
         if senders:
             self.scheduler.make_ready(senders[0])
@@ -269,6 +290,12 @@ def thread_methods(scheduler: Scheduler, mail: Mail) -> dict[str, Callable[..., 
         """Give the thread a "low", "normal" or "high" priority: how often it has its turn while others are ready."""
         scheduler.set_priority(self, name)
 
+    def refill(self: Any, amounts: Any) -> None:
+        """Give the thread's domain more, out of one's own budget: ``t.refill({cpu_ms: 500})``."""
+        if getattr(type(live(amounts)), "_k", 0) != ids.MAP:
+            fail("TypeError", "refill needs a Map, as in {cpu_ms: 500}")
+        scheduler.budgets.refill(scheduler.budgets.world.monitor.top, self, amounts)
+
     def step(self: Any) -> None:
         """Let a suspended thread go on to its next safepoint: a call, a turn of a loop, or where it waits."""
         scheduler.unsuspend(self, step=True)
@@ -282,6 +309,7 @@ def thread_methods(scheduler: Scheduler, mail: Mail) -> dict[str, Callable[..., 
         "resume": resume,
         "step": step,
         "set_priority": set_priority,
+        "refill": refill,
     }
 
 

@@ -52,6 +52,7 @@ class Monitor:
         made = Domain()
         made._t, made._i = self.heap.token, NEW
         made.parent, made.name, made.grants = None, "world", None
+        made.unlimited()
         self.heap.set_root("domain", made)
         return made
 
@@ -89,6 +90,8 @@ class Monitor:
 
     def reach(self, domain: Domain, value: Any, need: str) -> Any:
         """The object that a reference stands for, loaded, if all these rights are there; a CapabilityError else."""
+        if type(value) is not self.cap_class and getattr(value, "_o", None) is domain:
+            return value  # the most frequent case; asking for the slot has loaded it
         if isinstance(value, Cap):
             if value.holder.within(domain):
                 have = value.effective()
@@ -191,7 +194,7 @@ class Monitor:
 
     def out(self, domain: Domain, value: Any) -> Any:
         """A value as the domain may store, send, return or throw it (rule 4)."""
-        if type(value) in SCALARS or self.counts(domain, value):
+        if type(value) in SCALARS or getattr(value, "_o", None) is domain or self.counts(domain, value):
             return value
         target = value.target if isinstance(value, Cap) else value
         return self.cap(target, "", domain, domain, [])
@@ -211,7 +214,9 @@ class Monitor:
         grants = self.world.collections.Map()
         grants._t, grants._i, grants.v = self.heap.token, NEW, {}
         made.parent, made.name, made.grants = parent, name, grants
-        self.world.give_id(made)
+        made.unlimited()
+        if self.world.authority.budgets.account(parent, "objects") is not None:
+            made.left = 0  # they are counted with those of the domain above
         return made
 
     def granted(self, parent: Domain, child: Domain, value: Any) -> Any:

@@ -283,6 +283,13 @@ def _map_field(name: str) -> property:
     return property(read, write)
 
 
+def _map_guarded(name: str) -> property:
+    def read(self: MapBase) -> Any:
+        return self.v[name].n
+
+    return property(read)
+
+
 def _map_method(name: str) -> property:
     def read(self: MapBase) -> Any:
         return self.v[name]
@@ -297,6 +304,7 @@ def register_name(map_class: type[Obj], name: str) -> None:
         setattr(map_class, "f_" + name, _map_field(name))
     if "m_" + name not in own:
         setattr(map_class, "m_" + name, _map_method(name))
+        setattr(map_class, "n_" + name, _map_guarded(name))
 
 
 KINDS: dict[type, str] = {
@@ -340,6 +348,7 @@ def make_class(name: str, number: int, base: type[Obj], fields: Iterable[str]) -
     }
     for slot in own:
         space["m_" + slot[2:]] = field_as_method(slot)
+        space["n_" + slot[2:]] = field_as_guarded(slot)
     return seal(type("c_" + name, (base,), space))
 
 
@@ -348,5 +357,14 @@ def field_as_method(slot: str) -> property:
 
     def read(self: Obj) -> Any:
         return getattr(self, slot)
+
+    return property(read)
+
+
+def field_as_guarded(slot: str) -> property:
+    """The same for guarded code: what it calls in place of the function (:mod:`holdfast.vm.calls`)."""
+
+    def read(self: Obj) -> Any:
+        return getattr(self, slot).n
 
     return property(read)

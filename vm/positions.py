@@ -15,7 +15,7 @@ from holdfast.lang import ir
 from holdfast.vm import ids
 from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.domains import Cap
-from holdfast.vm.objects import live
+from holdfast.vm.objects import Obj, live
 
 
 class Loop(NamedTuple):
@@ -79,9 +79,13 @@ def iterator_at(source: Any, names: int, at: Position, domain: Any) -> Iterator[
     Raises DamagedRecord when there is none over such a value.
     """
     inner: Any
+    if domain is not None and isinstance(source, Obj) and not isinstance(source, Cap):
+        monitor = getattr(type(source), "_monitor", None)  # of a collection
+        if monitor is not None and not monitor.counts(domain, source):
+            source = monitor.out(domain, source)  # the thread has given up its rights meanwhile
     if isinstance(source, Cap):
         monitor = source._monitor
-        over = iterator_at(live(source.target), names, at, domain)
+        over = iterator_at(live(source.target), names, at, None)
         found: Iterator[Any] = monitor.guarded.over(domain or monitor.top, source, over, names == 2)
         return found
     if at.keys is not None:

@@ -49,12 +49,14 @@ class Thread(Obj):
         "doomed",
         "error",
         "failure",
+        "granted",
         "greenlet",
         "interrupt",
         "known",
         "mailbox",
         "name",
         "output",
+        "over",
         "parent",
         "passed",
         "post",
@@ -73,12 +75,15 @@ class Thread(Obj):
         "wake",
     )
     _k = ids.THREAD
-    _slots = ("name", "state", "result", "error", "parent", "output", "post", "domain")
+    _slots = ("name", "state", "result", "error", "parent", "output", "post", "domain", "over")
     _name = "Thread"
     f_name, f_result, f_parent, f_output = map(read_only, ("name", "result", "parent", "output"))
+    f_over = read_only("over")
     f_error = property(_read_error)
     domain: Domain | None
     """The domain that it runs in, and so belongs to; None for that of the whole world."""
+    over: Error | None
+    """Why it stands still: a budget that is used up."""
     name: Any
     state: Any
     result: Any
@@ -105,6 +110,8 @@ class Thread(Obj):
     """How often it was given a slice."""
     doomed: float
     """When a killed thread must have ended, by the monotonic clock; 0 for any other one."""
+    granted: float
+    """Up to which processor time of the world a killed thread may compute in any case."""
     priority: int
     """-1, 0 or 1."""
     passed: int

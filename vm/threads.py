@@ -38,6 +38,7 @@ from holdfast.vm.wakeup import Wakeup
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
+    from holdfast.vm.budgets import Budgets
     from holdfast.vm.frames import Frame, Known
     from holdfast.vm.messages import Mail
     from holdfast.vm.stacks import Stack
@@ -108,6 +109,9 @@ class Scheduler(Joining, Priorities, Control):
         """At every so many safepoints a thread's stack is replaced by what was captured of it; 0: never."""
         self.countdown = 0
         self.victim: Thread | None = None
+        self.moved: dict[Thread, Any] = {}
+        """Threads that have given up rights, and the domains in which they go on."""
+        self.move: Callable[[Thread, Any], None] = lambda thread, domain: None
         self.capture: Callable[[FrameType | None, Known | None], tuple[int, list[Frame]]] = lambda top, known: (0, [])
         self.new_stack: Callable[[], Stack]
         self.through_bytes: Callable[[Frame], Frame] = lambda frame: frame
@@ -118,6 +122,7 @@ class Scheduler(Joining, Priorities, Control):
         self.mail: Mail
         self.entry: Callable[[Thread, Any], Any] = lambda thread, begin: None
         """Begins a thread of a domain below the whole world's: the result of its function."""
+        self.budgets: Budgets
         self.own: Callable[[Error, Any], None] = lambda error, domain: None
         """Gives an error that nobody owns its owner."""
         self.out: Callable[[Any, Any], Any] = lambda domain, value: value
@@ -160,7 +165,7 @@ class Scheduler(Joining, Priorities, Control):
         thread.wake = thread.runs = thread.priority = thread.passed = 0
         thread.spent = thread.doomed = 0.0
         thread.suspended = thread.stepping = False
-        thread.domain = None
+        thread.domain = thread.over = None
         current = thread.parent = self.current
         thread.output = current.output if current is not None else None
         return thread
@@ -290,6 +295,8 @@ class Scheduler(Joining, Priorities, Control):
         else:
             self.touched[thread] = None
         thread.greenlet = thread.known = thread.stack = thread.mailbox = thread.wait = None
+        if thread.domain is not None:
+            self.budgets.ended(thread)
         if error is not None and not told:
             self.note_failure(thread)
         waiters, senders = thread.waiters, thread.senders
@@ -336,6 +343,7 @@ class Scheduler(Joining, Priorities, Control):
         self.touched[thread] = None
         self.current = thread
         self.switches += 1
+        self.budgets.begin_slice()
         if thread.stepping:
             self.globals["_poll"] = True
         parked = thread.greenlet
@@ -350,14 +358,21 @@ class Scheduler(Joining, Priorities, Control):
         current = self.current
         current.spent += now - self.since  # type: ignore[union-attr]  # a thread runs
         self.since = now
+        if current.domain is not None:  # type: ignore[union-attr]
+            self.budgets.spend(current.domain)  # type: ignore[union-attr]
         if (
             self.ready
             and now < self.burst_end
             and not self.event.flag
             and self.victim is None
+            and not self.moved
             and not (self.timers and self.timers[0][0] <= now)
         ):
             following = self.pick() if self.ranked else self.ready.popleft()
+            if following.domain is not None and self.budgets.halted(following):
+                del current, following
+                self.hub.switch()
+                return
             parked = self.enter(following)
             if following is not current or current.greenlet is not greenlet.getcurrent():
                 del current, following
@@ -382,7 +397,7 @@ class Scheduler(Joining, Priorities, Control):
             self.on_event()
         if thread.interrupt is not None:
             self.throw_interrupt(thread)
-        if thread.doomed and monotonic() > thread.doomed:
+        if thread.doomed and self.overdue(thread):
             raise Thrown(killed(SLOW))
         self.refuse_memory(thread)
         if self.in_atomic():
@@ -412,13 +427,21 @@ class Scheduler(Joining, Priorities, Control):
 
     def torment(self, thread: Thread) -> None:
         """Read the stack of a parked thread, throw it away, and have the thread go on from the bytes."""
+        self.replace(thread, self.through_bytes)
+
+    def replace(self, thread: Thread, change: Callable[[Frame], Frame], everything: bool = False) -> None:
+        """Read the stack of a parked thread, throw it away, and have the thread go on from what is made of it; of
+        ``everything``, or of what was on the host's stack."""
         parked = thread.greenlet
         if thread not in self.living or parked is None or thread.begin is not None:
             return
         _, frames = self.capture(parked.gr_frame, None)
         if thread.stack is None:
             thread.stack = self.new_stack()
-        thread.stack.frames.extend(map(self.through_bytes, frames))
+        if everything:
+            frames = [*thread.stack.frames, *frames]
+            thread.stack.frames.clear()
+        thread.stack.frames.extend(map(change, frames))
         thread.greenlet = thread.known = None
         parked.throw()  # GreenletExit, which generated code does not catch: no guest code runs
 
@@ -457,15 +480,13 @@ class Scheduler(Joining, Priorities, Control):
             wait.begin(self, thread)
             if self.torture and not self.held:
                 self.tortures(thread)
-            if thread.doomed:
+            if thread.doomed and not thread.wake and thread.state != "ready":
                 self.set_timer(thread.doomed, thread)
             self.switch_out()
             monitor.acting = acting
             if thread.interrupt is not None:
                 self.throw_interrupt(thread)
             thread.wait = None
-            if thread.doomed and monotonic() >= thread.doomed:
-                raise Thrown(killed(SLOW))
             result = wait.outcome(self)
             if result is not AGAIN:
                 return result
@@ -479,7 +500,9 @@ class Scheduler(Joining, Priorities, Control):
         return self.wait(wait) if result is AGAIN else result
 
     def set_timer(self, at: float, thread: Thread) -> None:
-        """Wake a thread at a time of the monotonic clock."""
+        """Wake a thread at a time of the monotonic clock, and a killed one when it must have ended."""
+        if thread.doomed and at > thread.doomed:
+            at = thread.doomed
         self.sequence += 1
         thread.wake = self.sequence
         heapq.heappush(self.timers, (at, self.sequence, thread))
@@ -543,10 +566,17 @@ class Scheduler(Joining, Priorities, Control):
                 self.fire_timers()
             if not self.ready:
                 break
+            picked = self.pick()
+            if picked.domain is not None and self.budgets.halted(picked):
+                continue
             try:
-                self.enter(self.pick()).switch()
+                self.enter(picked).switch()
             finally:
                 self.current = None
+            if self.moved:
+                for thread, domain in self.moved.items():
+                    self.move(thread, domain)
+                self.moved = {}
             if self.victim is not None:
                 victim, self.victim = self.victim, None
                 self.torment(victim)
@@ -564,8 +594,10 @@ class Scheduler(Joining, Priorities, Control):
         """Wake the threads whose time has come."""
         now = monotonic()
         while self.timers and self.timers[0][0] <= now:
-            _, number, thread = heapq.heappop(self.timers)
+            at, number, thread = heapq.heappop(self.timers)
             if thread.wake == number:
+                if at == thread.doomed:
+                    thread.interrupt = killed(SLOW)
                 self.make_ready(thread)
 
     def run_until(self, done: Callable[[], bool]) -> None:

@@ -151,7 +151,7 @@ class Join(Wait):
         """Be told when one ends."""
         living = scheduler.living
         for other in self.threads:
-            if other not in living:
+            if other not in living or (other.over is not None and not self.first):
                 scheduler.make_ready(thread)
                 return
         for other in self.threads:
@@ -171,6 +171,8 @@ class Join(Wait):
         for other in self.threads:
             if other not in scheduler.living:
                 return other if self.first else scheduler.result_of(other)
+            if other.over is not None and not self.first:
+                raise Thrown(scheduler.error_for(scheduler.current, other.over))
         return AGAIN
 
     def target(self) -> Thread | None:

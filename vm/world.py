@@ -23,7 +23,6 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from holdfast.lang.assemble import check_python
-from holdfast.lang.constructor import ConstructorField
 from holdfast.lang.lines import RawMethods
 from holdfast.vm import ids
 from holdfast.vm.authority import Authority
@@ -48,15 +47,17 @@ from holdfast.vm.looking import Looking, seen, thread_fields
 from holdfast.vm.messages import Mail, Message, message_methods, thread_methods, threads_class
 from holdfast.vm.methods import methods
 from holdfast.vm.modules import Modules
-from holdfast.vm.objects import ERRORS, KINDS, NEW, Obj, Thrown, fail, kind_name, live, world_class
+from holdfast.vm.objects import ERRORS, KINDS, NEW, Obj, Thrown, fail, world_class
 from holdfast.vm.outbox import Outbox
 from holdfast.vm.preludes import Preludes
+from holdfast.vm.shedding import Shedding
 from holdfast.vm.show import to_text
 from holdfast.vm.side import class_row
 from holdfast.vm.store import Durability, Store
 from holdfast.vm.thread import Thread
 from holdfast.vm.threads import Scheduler
 from holdfast.vm.unwind import Unwinder
+from holdfast.vm.upgrade import Upgrades
 
 CALLED_MAX = 1_000
 NO_NAMES: dict[str, Any] = {}
@@ -111,7 +112,8 @@ class World:
         self.files = FileOutbox(self.outbox, self.scheduler, store)
         self.linker = Linker(self.table, self.collections.Map, self.class_number)
         self.linker.on_class = self.class_linked
-        self.linker.default = self.field_default
+        self.upgrades = Upgrades(self)
+        self.linker.default = self.upgrades.field_default
         self.authority = Authority(self)
         self.readable: Callable[[Any], Any] = self.authority.readable
         self.opened: Callable[[Any], tuple[Any, Callable[[Any], Any]]] = self.authority.opened
@@ -202,7 +204,9 @@ class World:
         s.check_memory = self.guard.check
         s.background = self.outbox.background
         s.wants_slice = lambda: self.outbox.busy
-        g["caps"] = make_caps(self.grants, self.new_list)
+        shedding = Shedding(self)
+        s.move = shedding.move
+        g["caps"] = make_caps(shedding.methods(), lambda: self.heap.root)
         self.threads_methods = threads_class(s, self.find_kid, self.new_list)
         g["threads"] = named_object("threads", self.threads_methods)
         g["_safepoint"] = s.safepoint
@@ -231,7 +235,7 @@ class World:
             for name, function in callables.items():
                 setattr(cls, "m_" + name, function)
         Preludes(self).install()
-        self.device_classes = install_devices(self.heap.register_class, self.new_list, self.files)
+        self.device_classes = install_devices(self.heap.register_class, self.new_list, self.files, self.heap)
         self.thread_methods = thread_methods(s, self.mail)
         self.message_methods = message_methods(self.mail)
         for cls, methods_ in (
@@ -276,8 +280,12 @@ class World:
         made._t = self.heap.token
         made._i = NEW
         made.v = raw
-        if self.monitor.acting is not None:
-            made._o = self.monitor.acting
+        acting = self.monitor.acting
+        if acting is not None:
+            made._o = acting
+            acting.left -= 1
+            if acting.left < 0:
+                self.authority.budgets.spent(acting)
         return made
 
     def new_map(self, raw: dict[Any, Any]) -> Any:
@@ -365,50 +373,8 @@ class World:
         return made
 
     def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> dict[str, Any]:
-        """An instance from a record of an older version of its class: what its ``migrate`` says, then by name,
-        defaults for what is new."""
-        row = self.class_rows[cls._k]
-        old = dict(zip(row["schemas"][schema], fields, strict=True)) | (extra or {})
-        info = self.linker.by_number[cls._k]
-        migrate = vars(info.python).get("m_migrate")
-        if type(migrate) is FunctionType:
-            old |= self.migrated(migrate, info.name, old)
-        out = {}
-        for field in info.fields:
-            if field.name in old:
-                out["f_" + field.name] = old[field.name]
-            else:
-                out["f_" + field.name] = self.default_value(field)
-        return out
-
-    def migrated(self, migrate: FunctionType, name: str, old: dict[str, Any]) -> dict[str, Any]:
-        """What ``migrate`` makes of the fields of an older instance.
-
-        It is guest code with host frames below it: it must not be preempted, and has a limit of time instead.
-        """
-        with self.scheduler.unpreempted():
-            made = live(migrate(None, self.new_map(dict(old))))
-        if getattr(type(made), "_k", 0) != ids.MAP or any(type(key) is not str for key in made.v):
-            fail("TypeError", f"{name}.migrate must give a Map of fields, not {kind_name(made)}")
-        return dict(made.v.items())
-
-    def default_value(self, field: ConstructorField) -> Any:
-        """The default of a field that an older instance lacks.
-
-        The expression is guest code with host frames below it: it must not be preempted.
-        """
-        if field.function is None:
-            return field.constant
-        with self.scheduler.unpreempted():
-            return self.globals[field.function]()
-
-    def field_default(self, obj: Obj, field: ConstructorField) -> Any:
-        """The same for an instance in memory, which keeps a value that was made for it."""
-        value = self.default_value(field)
-        if field.function is not None:
-            self.heap.barrier(obj)
-            setattr(obj, "f_" + field.name, value)
-        return value
+        """An instance from a record of an older version of its class."""
+        return self.upgrades.upgrade(cls, schema, fields, extra)
 
     # ------------------------------------------------------------------ classes
 

@@ -54,9 +54,7 @@ def test_i10_same_code(case: Case, benches: dict, tmp_path_factory: pytest.TempP
 @pytest.mark.slow
 @pytest.mark.parametrize("way", RESTRICTED)
 @pytest.mark.parametrize("case", CASES, ids=name_of)
-def test_i10_same_code_of_all(
-    case: Case, way: str, benches: dict, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_i10_same_code_of_all(case: Case, way: str, benches: dict, tmp_path_factory: pytest.TempPathFactory) -> None:
     """As above, for all, in both shapes and under torture."""
     run_restricted(case, way, benches, tmp_path_factory)
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from holdfast.lang import emit_values
+from holdfast.vm import limits, ops
 from holdfast.vm.code import RECOMPILES_MAX
 from tests.conformance.cases import Bench
 
@@ -228,8 +230,8 @@ OPERATIONS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         "[0] * (x * x)",
         [("2", "[0, 0, 0, 0]"), ("true", "[0]"), ("10 ** 90_000", "!LimitError"), ('"a"', "!TypeError")],
     ),
-    "interpolation": ('"{x}{x}"', [('"a"', "aa"), ("1", "11"), ("nil", "nilnil"), ('"a" * 40_000_000', "!LimitError")]),
-    "concat": ("x + x + x", [('"a"', "aaa"), ("1", "3"), ('"a" * 40_000_000', "!LimitError"), ("nil", "!TypeError")]),
+    "interpolation": ('"{x}{x}"', [('"a"', "aa"), ("1", "11"), ("nil", "nilnil"), ('"a" * 60_000', "!LimitError")]),
+    "concat": ("x + x + x", [('"a"', "aaa"), ("1", "3"), ('"a" * 60_000', "!LimitError"), ("nil", "!TypeError")]),
     "walk": (
         "(if true {\n  var n = 0\n  for y in x { n += y }\n  n\n})",
         [
@@ -405,10 +407,14 @@ def text_of(expression: str, values: list[tuple[str, str]], contexts: list[str])
 
 @pytest.fixture(scope="module", params=["direct", "resumable"])
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """A world in each shape."""
-    made = Bench(tmp_path_factory.mktemp("world") / "w", request.param)
-    yield made
-    made.close()
+    """A world in each shape, whose Texts have a limit that is soon reached: each step on disk would have the long ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in ((emit_values, "TEXT_MAX"), (ops, "TEXT_LENGTH"), (limits, "TEXT_LENGTH")):
+            assert getattr(module, name) == 64 << 20
+            patch.setattr(module, name, 100_000)
+        made = Bench(tmp_path_factory.mktemp("world") / "w", request.param)
+        yield made
+        made.close()
 
 
 def lines_of(bench: Bench, text: str) -> list[str]:

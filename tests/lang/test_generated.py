@@ -27,7 +27,7 @@ from tests.lang.reference import Interpreter
 from tests.lang.reference_values import RBuiltin, RClass, RError, RFunction, RInstance, RList, RMap, RSet, RThread, Skip
 
 FIRST = int(os.environ.get("HOLDFAST_SEED", "0"))
-QUICK, MANY = 60, 3_000
+QUICK, MANY = 30, 3_000
 BATCH = 100
 """Programs that run in one world."""
 PROGRAMS_MIN = 0.7

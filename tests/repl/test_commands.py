@@ -152,9 +152,9 @@ def test_tests_as_json(folder: Path) -> None:
 def test_tests_that_do_not_end(folder: Path) -> None:
     """A test has a time."""
     (folder / "a.hold").write_text('test "one" { try { while true { } } catch e { } }\ntest "two" { }\n')
-    done = holdfast(folder, "test", "--timeout", "0.2", "a.hold")
+    done = holdfast(folder, "test", "--timeout", "1", "a.hold")
     assert done.out == "1 passed, 1 failed\n"
-    assert "ran longer than 0.2 s" in done.err
+    assert "ran longer than 1 s" in done.err
 
 
 def test_tests_of_a_program(folder: Path) -> None:
@@ -262,8 +262,9 @@ def test_world_check_and_stat(filled: Path) -> None:
 
 def test_world_gc(filled: Path) -> None:
     """What nothing reaches is deleted, the rest stays."""
-    (filled / "more.hold").write_text("root.gone = [1, [2]]\nsleep(0.2)\nroot.gone = nil\n")
-    holdfast(filled, "run", "more.hold")
+    for text in ("root.gone = [1, [2]]", "root.gone = nil"):
+        (filled / "more.hold").write_text(text)
+        holdfast(filled, "run", "more.hold")
     before = json.loads(holdfast(filled, "world", "check", "--json").out)
     assert before["garbage"] >= 2
     assert json.loads(holdfast(filled, "world", "gc", "--json").out)["deleted"] == before["garbage"]

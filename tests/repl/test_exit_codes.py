@@ -169,14 +169,18 @@ def test_world_is_read_only(tmp_path: Path) -> None:
 
 def test_disk_is_full(tmp_path: Path) -> None:
     """4: when the world can grow no more, the program stops, and what was acknowledged is there."""
-    write(tmp_path, "a.hold", 'root.n = 1\nprint("kept")\nsleep(0.2)\nroot.big = "0123456789" * 1_000_000\nsleep(5)\n')
+    text = 'root.n = 1\nprint("kept")\nwhile not ("go" in root) { sleep(0.01) }\nroot.big = "0123456789" * 1_000_000\n'
+    write(tmp_path, "a.hold", text + "receive()")
+    write(tmp_path, "go.hold", "root.go = true")
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
 
-    done = holdfast(tmp_path, "run", "a.hold", preexec_fn=limit)
-    assert done.code == exits.WORLD and "no space is left" in done.err, done
-    assert done.out == "kept\n"
+    with Running(tmp_path, "run", "a.hold", preexec_fn=limit) as running:
+        assert running.line() == "kept"
+        holdfast(tmp_path, "run", "go.hold")
+        done = running.end()
+    assert done.code == exits.WORLD and "no space is left" in done.err and done.out == "", done
     assert holdfast(tmp_path, "inspect", "root.n").out == "Int\n  value  1\n"
 
 

@@ -11,6 +11,7 @@ from tests.repl.test_attach import ended, line, program, start
 from tests.repl.test_attach import opened as opened  # a fixture
 
 FAILS = 'fn work(n) { throw KeyError("gone {n}") }\n'
+FAILED = 'while t.state != "failed" { sleep(0.001) }\n'
 BEGIN = "fn begin() { spawn work(1)\nreturn nil }\n"
 TOLD = "note: the thread 'work' failed, and nobody joined it\nerror: KeyError: gone 1\n  at p.hold:1 in work\n"
 
@@ -25,7 +26,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_held_to_the_end(folder: Path) -> None:
     """A thread that somebody could have joined is told of at the end, with its trace, on stderr."""
-    code, out, err = ended(program(folder, "p.hold", FAILS + "let t = spawn work(1)\nsleep(0.05)\nprint(t.state)"))
+    code, out, err = ended(program(folder, "p.hold", FAILS + "let t = spawn work(1)\n" + FAILED + "print(t.state)"))
     assert (code, out) == (0, "failed\n")
     assert err.startswith(TOLD) and err.count("note:") == 1
 
@@ -46,8 +47,8 @@ def test_dropped(folder: Path) -> None:
     "meets",
     [
         "try { t.join() } catch e { print(e.message) }",
-        "sleep(0.05)\ntry { t.join() } catch e { print(e.message) }",
-        "sleep(0.05)\nprint(t.error.message)",
+        FAILED + "try { t.join() } catch e { print(e.message) }",
+        FAILED + "print(t.error.message)",
     ],
 )
 def test_met(folder: Path, meets: str) -> None:

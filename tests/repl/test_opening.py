@@ -55,7 +55,7 @@ def rounds(folder: Path, count: int) -> None:
 
 def test_ten_begin_together(tmp_path: Path) -> None:
     """All succeed, on a world that is not there yet and on one that is."""
-    rounds(tmp_path, 2)
+    rounds(tmp_path, 1)
 
 
 @pytest.mark.slow

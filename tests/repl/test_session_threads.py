@@ -11,7 +11,7 @@ import pytest
 from holdfast.repl import exits
 from tests.repl.commandline import holdfast
 from tests.repl.terminal import Terminal, command
-from tests.repl.test_threads import both, folder, good, rows, run
+from tests.repl.test_threads import SETTLED, both, folder, good, rows, run
 
 __all__ = ["folder"]
 
@@ -107,7 +107,7 @@ def test_frame_refused(folder: Path, where: Any) -> None:
 
 def test_frame_of_a_failed_thread(tmp_path: Path) -> None:
     """Its frames are those in which it failed."""
-    run(tmp_path, 'fn bad(n) { let half = n / 2; throw Error("no") }\nroot.t = spawn bad(5)\nsleep(0.001)')
+    run(tmp_path, 'fn bad(n) { let half = n / 2; throw Error("no") }\nroot.t = spawn bad(5)\n' + SETTLED)
     out, errors = entries(tmp_path, "root.t.id")
     assert errors == ""
     kid = out[0].strip('"')

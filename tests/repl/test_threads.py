@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -9,41 +10,49 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import Any
 
 import pytest
 
-from holdfast.repl import exits
+from holdfast.repl import exits, remote_server
+from holdfast.repl.console import Console
 from holdfast.repl.exits import Failure
 from holdfast.repl.host import ThreadRow
+from holdfast.repl.local import LocalHost, Options
 from holdfast.repl.remote_door import connect
 from holdfast.repl.remote_line import Line
+from holdfast.repl.signals import Signals
 from holdfast.repl.thread_table import listing, told
 from tests.repl.commandline import Result, Running, holdfast
 
-WORK = """\
-class Worker {
+SETTLED = """\
+while threads.all().any(fn(t) => t.state == "ready") { sleep(0.001) }
+"""
+"""Until each thread has come to where it waits: a program may end before those that it has started have begun."""
+WORK = f"""\
+class Worker {{
   names
-  fn work(k) {
+  fn work(k) {{
     let mine = [k, "x"]
     var turns = 0
-    try {
-      while true {
+    try {{
+      while true {{
         turns += 1
         receive()
-        print("turn {turns} of {k}")
-      }
-    } finally {
-      print("finally {k}")
+        print("turn {{turns}} of {{k}}")
+      }}
+    }} finally {{
+      print("finally {{k}}")
       root.ended = k
-    }
-  }
-}
+    }}
+  }}
+}}
 fn start(k) => Worker(names: ["ada"]).work(k)
 root.first = spawn start(1)
 root.second = spawn start(2)
 root.go = fn() => root.first.send("go")
-print("begun")
+{SETTLED}print("begun")
 """
 STEPS = """\
 fn count() {
@@ -129,7 +138,9 @@ def test_ps(folder: Path, where: Any) -> None:
 @both
 def test_tree(tmp_path: Path, where: Any) -> None:
     """Children stand below their parents, further in."""
-    run(tmp_path, "fn leaf() { receive() }\nfn top() { spawn leaf(); receive() }\nspawn top()\nspawn leaf()\nsleep(0)")
+    run(
+        tmp_path, "fn leaf() { receive() }\nfn top() { spawn leaf(); receive() }\nspawn top()\nspawn leaf()\n" + SETTLED
+    )
     with where(tmp_path):
         lines = good(tmp_path, "ps", "--tree").splitlines()[1:]
         names = [line.split(maxsplit=1)[1] for line in lines]
@@ -142,7 +153,11 @@ def test_tree(tmp_path: Path, where: Any) -> None:
 
 def test_ps_lets_no_thread_run(tmp_path: Path) -> None:
     """A world that nobody has open is only looked at."""
-    run(tmp_path, "fn count() { root.i = 0; while true { root.i += 1 } }\nspawn count()\nsleep(0.05)")
+    run(
+        tmp_path,
+        "fn count() { root.i = 0; while true { root.i += 1 } }\nspawn count()\n"
+        + 'while not ("i" in root) { sleep(0.001) }',
+    )
     before = good(tmp_path, "inspect", "root.i")
     for command in (["ps"], ["ps", "--tree"], ["world", "stat"], ["inspect", rows(tmp_path)[0]["id"]]):
         good(tmp_path, *command)
@@ -188,7 +203,7 @@ def test_suspend_and_resume(folder: Path, where: Any) -> None:
     assert rows(folder)[0] | {"cpu_ms": 0} == rows(folder)[0] | {"cpu_ms": 0, "state": "suspended", "mailbox": 1}
     with where(folder):
         assert good(folder, "resume", first).split()[2] != "suspended"
-    run(folder, "while root.first.mailbox > 0 { sleep(0.001) }\nsleep(0.001)")
+    run(folder, "while root.first.mailbox > 0 { sleep(0.001) }\n" + SETTLED)
     assert good(folder, "log", first).endswith("turn 1 of 1\n")
 
 
@@ -199,7 +214,7 @@ def test_step(tmp_path: Path, where: Any) -> None:
     counter = next(row["id"] for row in rows(tmp_path))
     seen = []
     with where(tmp_path):
-        for _ in range(12):
+        for _ in range(6):
             assert good(tmp_path, "step", counter).split()[2] == "suspended"
             frames = json.loads(good(tmp_path, "inspect", counter, "--json"))["frames"]
             seen.append((frames[0]["line"], frames[0]["locals"].get("i")))
@@ -211,7 +226,10 @@ def test_step(tmp_path: Path, where: Any) -> None:
 
 def test_step_out_of_a_sleep(tmp_path: Path) -> None:
     """In a world that nobody has open a step goes on behind a sleep whose time is over."""
-    run(tmp_path, "fn f() { sleep(0.001); root.n = 1; receive() }\nspawn f()\nsleep(0)")
+    run(
+        tmp_path,
+        'fn f() { sleep(0.05); root.n = 1; receive() }\nlet t = spawn f()\nwhile t.state == "ready" { sleep(0) }',
+    )
     kid = rows(tmp_path)[0]["id"]
     states = [good(tmp_path, "step", kid) for _ in range(4)]
     assert good(tmp_path, "inspect", "root.n") == "Int\n  value  1\n", states
@@ -235,7 +253,7 @@ def test_refused(folder: Path, where: Any) -> None:
 
 def test_kill_one_that_does_not_end(tmp_path: Path) -> None:
     """A finally that waits for ever is left to the next opening, where the order is known still."""
-    text = "fn f() { try { receive() } finally { print(1); receive() } }\nspawn f()\nsleep(0)"
+    text = "fn f() { try { receive() } finally { print(1); receive() } }\nspawn f()\n" + SETTLED
     run(tmp_path, text)
     kid = rows(tmp_path)[0]["id"]
     done = holdfast(tmp_path, "kill", kid)
@@ -249,7 +267,7 @@ def test_kill_one_that_does_not_end(tmp_path: Path) -> None:
 @both
 def test_log(folder: Path, where: Any) -> None:
     """Lines have numbers that stay, and the last ones can be asked for; a thread that has ended keeps its lines."""
-    run(folder, "root.go()\nroot.go()\nwhile root.first.mailbox > 0 { sleep(0.001) }\nsleep(0.01)")
+    run(folder, "root.go()\nroot.go()\nwhile root.first.mailbox > 0 { sleep(0.001) }\n" + SETTLED)
     first = rows(folder)[0]["id"]
     with where(folder):
         assert good(folder, "log", first) == "begun\nturn 1 of 1\nturn 2 of 1\n"
@@ -311,10 +329,10 @@ root.mute = spawn mute()
 spawn joins(root.mute)
 spawn asks(root.mute)
 spawn sleeps()
-sleep(0.001)
+SETTLED
 root.sum = 1
 """
-    run(tmp_path, text)
+    run(tmp_path, text.replace("SETTLED", SETTLED))
     with where(tmp_path):
         found = {row["name"]: row["id"] for row in rows(tmp_path)}
         waits = {name: json.loads(good(tmp_path, "inspect", kid, "--json"))["waits"] for name, kid in found.items()}
@@ -332,7 +350,7 @@ root.sum = 1
 @both
 def test_inspect_a_failed_one(tmp_path: Path, where: Any) -> None:
     """The frames in which it failed are kept, with their variables."""
-    run(tmp_path, 'fn bad(n) { let half = n / 2; throw Error("no {half}") }\nroot.t = spawn bad(5)\nsleep(0.001)')
+    run(tmp_path, 'fn bad(n) { let half = n / 2; throw Error("no {half}") }\nroot.t = spawn bad(5)\n' + SETTLED)
     with where(tmp_path):
         found = json.loads(good(tmp_path, "inspect", "root.t", "--json"))
         assert found["parts"]["state"] == "failed" and found["frames"][0]["locals"] == {"n": 5, "half": 2.5}
@@ -485,6 +503,43 @@ def test_serve_is_ended(tmp_path: Path, number: int) -> None:
     with Running(tmp_path, "attach", kid) as running:
         for n in range(1, 30):
             assert running.line() == f"tick {n}"
+
+
+def test_who_is_slow_learns_why(tmp_path: Path) -> None:
+    """A process that ends waits until those that are attached know, also who has no time to read just then."""
+    kid, _ = detach(tmp_path, FOREVER)
+    with Running(tmp_path, "serve") as host:
+        host.line()
+        with Running(tmp_path, "attach", kid) as running:
+            assert running.line() == "tick 1"
+            running.send(signal.SIGSTOP)
+            host.send(signal.SIGTERM)
+            with pytest.raises(TimeoutExpired):
+                host.process.wait(0.5)
+            running.send(signal.SIGCONT)
+            ended = running.end()
+        assert ended.code == exits.WORLD
+        assert ended.err == "error: the process that had the world open was ended by signal 15\n"
+        assert host.end().code == exits.SIGNAL + signal.SIGTERM
+
+
+def test_who_does_not_answer_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that ends waits for those that are attached, but not for ever."""
+    monkeypatch.setattr(remote_server, "ENDING_S", 0.01)
+
+    class Silent:
+        heard: str
+
+        async def put_out(self, why: str) -> None:
+            self.heard = why
+            await asyncio.Event().wait()
+
+    with LocalHost(Options(str(tmp_path / "w")), Console(), Signals()) as local:
+        silent: Any = Silent()
+        local.door.server.guests[silent] = None
+        asyncio.run(local.door.server.stop())
+        del local.door.server.guests[silent]
+    assert silent.heard == "the process that had the world open has ended"
 
 
 def test_serve_is_killed(tmp_path: Path) -> None:

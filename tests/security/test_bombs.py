@@ -112,6 +112,11 @@ BOMBS: dict[str, tuple[str, str]] = {
     ),
     "threads_parked_deep": (
         "fn f(n) { if n == 0 { sleep(0.1)\n return 1 }\n return f(n - 1) + 0 }\nlet ts = []\n"
+        "for i in 0..20 { ts.push(spawn f(5_000)) }\nvar c = 0\nfor t in ts { c += t.join() }\nprint(c)",
+        "20",
+    ),
+    "threads_parked_deeper": (
+        "fn f(n) { if n == 0 { sleep(0.1)\n return 1 }\n return f(n - 1) + 0 }\nlet ts = []\n"
         "for i in 0..20 { ts.push(spawn f(50_000)) }\nvar c = 0\nfor t in ts { c += t.join() }\nprint(c)",
         "20",
     ),
@@ -415,6 +420,8 @@ SLOW = {
     "many_lists_in_a_list", "many_ifs", "recursion_to_the_first_call",
     "recursion_through_filter", "recursion_through_reduce", "recursion_through_map_of_map", "recursion_through_set",
     "recursion_through_init_default", "recursion_through_super_init", "recursion_through_atomic", "deep_search",
+    "doubling_list", "recursion_through_for", "recursion_through_sorted", "threads_parked_deeper",
+    "chain_of_closures_dropped",
 }  # fmt: skip
 CHUNK = 16
 QUICK = [name for name in BOMBS if name not in SLOW]

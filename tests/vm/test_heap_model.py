@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.vm import checkpoint, ids, piecelist, piecemap, pieces
@@ -348,6 +348,7 @@ class Driver:
 
 
 @given(st.integers(0, 2**32))
+@settings(max_examples=settings().max_examples // 2)
 def test_heap_is_the_model(seed: int) -> None:
     """Whatever happens, the world in memory is the model's, and the one on disk that of the last checkpoint."""
     drive(seed)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 
-from holdfast.vm import control, stacks, waits
+from holdfast.vm import control, stacks, threads, waits
 from holdfast.vm.codec import DamagedRecord, seal_record
 from holdfast.vm.maintenance import check
 from holdfast.vm.positions import Position, iterator_at
 from holdfast.vm.session import Session
 from holdfast.vm.store import Store
 from holdfast.vm.world import World
+
+RECEIVING = 'while root.t.state != "receiving" { sleep(0) }\n'
+"""Until the thread has come so far: it may be preempted before."""
 
 
 def start(path: Path, text: str) -> None:
@@ -78,7 +82,7 @@ def test_what_only_a_stack_has(path: Path) -> None:
             return [p.x, same == p, add(1) == p, n]
         }
         root.t = spawn work()
-        sleep(0)
+        while root.t.state != "receiving" { sleep(0) }
         """,
     )
     assert go_on(path, "root.t.send(5)\nprint(root.t.join())") == ["[[1, 5], true, true, 6]"]
@@ -95,7 +99,7 @@ def test_constructors(path: Path) -> None:
             fn init(y) { self.y = [y, receive().value] }
         }
     """
-    start(path, text + "fn make() => P(1)\nroot.t = spawn make()\nsleep(0)")
+    start(path, text + "fn make() => P(1)\nroot.t = spawn make()\n" + RECEIVING)
     start(path, text.replace("y\n", "y\nz = 5\n", 1))
     assert go_on(path, "root.t.send(2)\nroot.t.send(3)\nlet p = root.t.join()\nprint(p.x, p.y)") == ["2 [1, 3]"]
 
@@ -120,7 +124,7 @@ def test_errors_in_flight(path: Path) -> None:
             }
         }
         root.ts = [spawn final(), spawn caught(), spawn leaving()]
-        sleep(0)
+        while root.ts.any(fn(t) => t.state != "receiving") { sleep(0) }
         """,
     )
     look = """
@@ -155,8 +159,7 @@ def test_not_begun_suspended_and_killed(path: Path) -> None:
             root.ts = [spawn say(1, b: 5), spawn forever(), spawn forever()]
             root.ts[0].suspend()
             root.ts[2].suspend()
-            sleep(0)
-            sleep(0)
+            while root.ts[1].state != "sleeping" { sleep(0) }
             root.ts[1].kill()
             root.ts[1].suspend()
             """
@@ -176,7 +179,7 @@ def test_not_begun_suspended_and_killed(path: Path) -> None:
 def test_running_code_keeps_its_version(path: Path) -> None:
     """A frame goes on in the code that it began with; what it calls is the newest version."""
     text = 'fn step() => "old"\nfn work() {\n let m = receive()\n return "VERSION {step()}"\n}\n'
-    start(path, text.replace("VERSION", "first") + "root.t = spawn work()\nsleep(0)")
+    start(path, text.replace("VERSION", "first") + "root.t = spawn work()\n" + RECEIVING)
     start(path, text.replace("VERSION", "second").replace('"old"', '"new"'))
     assert go_on(path, "root.t.send(1)\nprint(root.t.join())") == ["first new"]
 
@@ -224,7 +227,9 @@ def test_damage_stops_one_thread(path: Path, prefix: bytes, how: str) -> None:
     start(
         path,
         "fn wait() => receive().value\nfn other() => receive().value\n"
-        "root.a = spawn wait()\nsleep(0)\nroot.b = spawn other()\nsleep(0)",
+        "root.a = spawn wait()\nroot.b = spawn other()\n"
+        + RECEIVING.replace("t.s", "a.s")
+        + RECEIVING.replace("t.s", "b.s"),
     )
     flip = lambda key, record: record[:-1] + bytes([record[-1] ^ 1])  # noqa: E731
     nonsense = lambda key, record: seal_record(key, b"\x91\x01")  # noqa: E731
@@ -271,7 +276,7 @@ def test_a_world_of_waiting_threads(path: Path) -> None:
 def test_old_code_is_freed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Functions that no frame refers to any more are dropped at an opening; those of living threads stay."""
     monkeypatch.setattr(stacks, "KEPT_MAX", 3)
-    start(path, "fn wait() => receive().value\nroot.t = spawn wait()\nsleep(0)")
+    start(path, "fn wait() => receive().value\nroot.t = spawn wait()\n" + RECEIVING)
     for turn in range(6):
         start(path, f"fn other{turn}() => receive()\nlet t = spawn other{turn}()\nprint({turn})\nsleep(0)\nt.kill()")
     assert go_on(path, "print(threads.all().map(fn(t) => t.name))") == ['["wait", "main"]']
@@ -289,6 +294,7 @@ def test_old_code_is_freed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_kill_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
     """The finally blocks of a killed thread run, and when that takes too long it ends all the same."""
     monkeypatch.setattr(control, "KILL_S", 0.05)
+    monkeypatch.setattr(control, "KILL_RUN_S", 0.05)
     text = f"""
         fn work() {{
             try {{ sleep(1000) }} finally {{
@@ -303,6 +309,52 @@ def test_kill_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch, body: str)
         print(t.state)
     """
     assert go_on(path, text) == ["the thread was killed, and its finally blocks took too long true", "failed"]
+
+
+KILLED = """
+    fn work() {
+        try { sleep(1000) } finally {
+            BODY
+            print("complete")
+        }
+    }
+    let t = spawn work()
+    while t.state != "sleeping" { sleep(0) }
+    t.kill()
+    try { t.join() } catch e { print(e.message) }
+"""
+
+
+@pytest.mark.parametrize("body", ["sleep(0.01)", "receive(0.01)", "(spawn sleep(0.01)).join()"])
+def test_a_killed_thread_may_wait(path: Path, body: str) -> None:
+    """In its finally blocks, for what comes in time."""
+    assert go_on(path, KILLED.replace("BODY", body)) == ["complete", "the thread was killed"]
+
+
+@pytest.mark.parametrize("body", ["for i in 0..100_000 { root.i = i }", "sleep(0.01)", "sleep(0)"])
+def test_a_busy_machine_cuts_no_finally(path: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
+    """What has had no processor time has not taken too long, whatever the clock says."""
+    ahead = [0.0]
+    for module in (control, threads, waits):
+        monkeypatch.setattr(module, "monotonic", lambda: monotonic() + ahead[0])
+    doom = control.Control.interrupt
+
+    def interrupt(self: Any, thread: Any, message: str, kill: bool = False) -> None:
+        doom(self, thread, message, kill)
+        if body.startswith("for"):
+            ahead[0] = 100.0  # it does not run before this
+
+    monkeypatch.setattr(control.Control, "interrupt", interrupt)
+    begin = waits.Sleep.begin
+
+    def stalled(self: waits.Sleep, scheduler: Any, thread: Any) -> None:
+        begin(self, scheduler, thread)
+        if thread.doomed:
+            ahead[0] = 100.0  # nor while it sleeps
+
+    monkeypatch.setattr(waits.Sleep, "begin", stalled)
+    assert go_on(path, KILLED.replace("BODY", body)) == ["complete", "the thread was killed"]
+    assert ahead[0] == 100.0
 
 
 def test_an_entry_has_its_turn_at_once(path: Path) -> None:

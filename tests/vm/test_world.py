@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.vm import threads
 from holdfast.vm.objects import Thrown
 from holdfast.vm.outbox import SIZE_MAX
 from holdfast.vm.ticker import Ticker
@@ -198,8 +199,9 @@ def test_migrate(tmp_path: Path) -> None:
     assert run(tmp_path / "w", ("print(root.p)", "look.hold")) == [shown]
 
 
-def test_migrate_has_limits(tmp_path: Path) -> None:
+def test_migrate_has_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It must give a Map, and come to an end."""
+    monkeypatch.setattr(threads, "ATOMIC_S", 0.5)
     old = "class P {\na\n}\nroot.p = P(1)"
     for body, error in (("5", "TypeError"), ("{while true {}}", "LimitError")):
         path = tmp_path / error

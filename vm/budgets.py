@@ -1,0 +1,323 @@
+"""Budgets: what the threads of a domain may use.
+
+=========== ==============================================================================================
+``cpu_ms``  milliseconds of processor time, exact to one time slice
+``objects`` objects that are alive
+``threads`` threads that are alive
+``mailbox`` messages that it has sent and nobody has received yet
+``depth``   calls inside each other, in one thread
+=========== ==============================================================================================
+
+A budget is given at birth, out of what the parent has: what is given is *reserved* there until the domain ends, then
+what was used is the parent's use, and the rest its own again.  A domain without a limit of some kind uses that of the
+next one above.  For each domain and kind: ``given = left + used + reserved``, where refills count as given.
+
+Records are three Maps of a domain, written behind the back of ``atomic``: what was used is used (I8, I9: a crash gives
+back one checkpoint interval at most).
+
+At zero a thread stops at its next safepoint: its ``atomic`` is undone by a ``BudgetError``, and then it is suspended,
+``t.over`` says why, its parent gets a message, and whoever joins it a ``BudgetError``.  ``t.refill`` gives it more.  A
+thread of a stronger domain that runs weaker code is not suspended, but gets the error where it stands.
+
+Live objects are counted when an allowance of new ones is used up, by looking at all that there are, which is charged as
+processor time.  So an allocation costs one subtraction.
+"""
+
+from __future__ import annotations
+
+import gc
+from time import thread_time
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from holdfast.vm.domains import Domain
+from holdfast.vm.objects import NEW, Obj, Thrown, fail, kind_name, live, make_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from holdfast.vm.thread import Thread
+    from holdfast.vm.world import World
+
+KINDS = ("cpu_ms", "objects", "threads", "mailbox", "depth")
+FLOWS = ("cpu_ms",)
+"""Kinds of which what was used is gone; of the others it can be used again."""
+ALLOWANCE = (1 << 29) - 1
+"""New objects of a domain without a limit before anybody looks; of one digit, as CPython keeps small numbers."""
+GRACE = 1_000
+"""New objects behind the limit, up to the next safepoint."""
+LARGEST = 1 << 50
+
+
+class Budgets:
+    """The budgets of one world."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.heap = world.heap
+        self.charged = 0.0
+        """When processor time was charged last, in seconds of this OS thread."""
+
+    # ------------------------------------------------------------------ accounts
+
+    def account(self, domain: Domain | None, kind: str) -> Domain | None:
+        """The domain whose limit counts for another one; None when there is none."""
+        while domain is not None:
+            if domain.given is not None and kind in live(domain.given).v:
+                return domain
+            domain = domain.parent
+        return None
+
+    def left(self, account: Domain, kind: str) -> Any:
+        """What is left of a budget."""
+        return account.given.v[kind] - live(account.used).v.get(kind, 0) - live(account.reserved).v.get(kind, 0)
+
+    def add(self, table: Any, kind: str, amount: Any) -> None:
+        """Change a record, whatever ``atomic`` may be open."""
+        live(table)
+        levels, self.heap.levels = self.heap.levels, []
+        try:
+            if table._t is not self.heap.token:
+                self.heap.barrier(table)
+        finally:
+            self.heap.levels = levels
+        table.v[kind] = table.v.get(kind, 0) + amount
+
+    def charge(self, domain: Domain | None, kind: str, amount: Any) -> Domain | None:
+        """Use something; gives the account when that has nothing left."""
+        account = self.account(domain, kind)
+        if account is None:
+            return None
+        self.add(account.used, kind, amount)
+        return account if self.left(account, kind) <= 0 else None
+
+    def release(self, domain: Domain | None, kind: str) -> None:
+        """One thread or message less."""
+        account = self.account(domain, kind)
+        if account is not None:
+            self.add(account.used, kind, -1)
+
+    def take(self, domain: Domain | None, kind: str) -> None:
+        """One thread or message more; a BudgetError when there may not be."""
+        account = self.account(domain, kind)
+        if account is None:
+            return
+        if self.left(account, kind) < 1:
+            self.refuse(account, kind)
+        self.add(account.used, kind, 1)
+
+    def refuse(self, account: Domain, kind: str) -> NoReturn:
+        """Throw: the budget is used up."""
+        fail("BudgetError", self.words(account, kind))
+
+    @staticmethod
+    def words(account: Domain, kind: str) -> str:
+        """What has been used up, and the way out."""
+        amount = live(account.given).v[kind]
+        return f"the budget of '{account.name}' is used up: {kind} {amount:_}; its parent can give more with refill"
+
+    # ------------------------------------------------------------------ giving
+
+    def give(self, parent: Domain, child: Domain, names: Iterable[str], values: Iterable[Any]) -> None:
+        """The budget of a new domain, out of its parent's."""
+        wanted = {}
+        for kind, value in zip(names, values, strict=True):
+            if kind not in KINDS:
+                fail("NameError", f"there is no budget '{kind}': there are {', '.join(KINDS)}")
+            wanted[kind] = amount_of(kind, value)
+        if not wanted:
+            return
+        for kind, amount in wanted.items():
+            self.reserve(parent, kind, amount)
+        child.given, child.used, child.reserved = self._map(wanted), self._map({}), self._map({})
+        if "objects" in wanted:
+            child.left = min(wanted["objects"], ALLOWANCE)
+
+    def reserve(self, parent: Domain, kind: str, amount: Any) -> None:
+        """Set aside what a child gets."""
+        if kind == "depth":
+            return  # each thread has its own stack
+        account = self.account(parent, kind)
+        if account is None:
+            return
+        left = self.left(account, kind)
+        if left < amount:
+            fail("BudgetError", f"{kind} {amount:_} cannot be given: '{account.name}' has {left:_.0f} left itself")
+        self.add(account.reserved, kind, amount)
+
+    def refill(self, domain: Domain, thread: Thread, amounts: Any) -> None:
+        """``t.refill({cpu_ms: 500})``: give more, out of one's own, and let the threads of the domain go on."""
+        child = thread.domain
+        if child is None or child.given is None or child is domain:
+            fail("BudgetError", f"the thread '{thread.name}' has no budget that could be refilled here")
+        for kind, value in dict(live(amounts).v).items():
+            if kind not in live(child.given).v:
+                fail("NameError", f"the thread '{thread.name}' has no limit of '{kind}'")
+            amount = amount_of(kind, value)
+            self.reserve(domain, kind, amount)
+            self.add(child.given, kind, amount)
+            if kind == "objects":
+                child.left = max(child.left, 0) + min(amount, ALLOWANCE)
+        for one in list(self.world.scheduler.living):
+            if one.over is not None and one.domain is not None and one.domain.within(child):
+                one.over = None
+                self.world.scheduler.unsuspend(one)
+
+    def ended(self, thread: Thread) -> None:
+        """A thread of a domain has ended; the last one returns what is left to the domain above."""
+        domain = thread.domain
+        self.release(domain, "threads")
+        if domain is None or domain.given is None or domain.parent is None:
+            return
+        if any(one.domain is not None and one.domain.within(domain) for one in self.world.scheduler.living):
+            return
+        for kind, given in live(domain.given).v.items():
+            account = self.account(domain.parent, kind)
+            if account is None or kind == "depth":
+                continue
+            used = live(domain.used).v.get(kind, 0)
+            self.add(account.reserved, kind, -given)
+            if kind in FLOWS or kind == "objects":
+                self.add(account.used, kind, used)
+        domain.given = domain.used = domain.reserved = None
+        if domain._t is not self.heap.token:
+            self.heap.barrier(domain)
+
+    def _map(self, raw: dict[str, Any]) -> Any:
+        made = self.world.collections.Map()
+        made._t, made._i, made.v = self.heap.token, NEW, raw
+        return made
+
+    # ------------------------------------------------------------------ charging
+
+    def begin_slice(self) -> None:
+        """A thread runs: its time begins."""
+        self.charged = thread_time()
+
+    def spend(self, domain: Domain) -> Domain | None:
+        """Charge the processor time since the last charge; gives the account when nothing is left."""
+        now = thread_time()
+        spent, self.charged = now - self.charged, now
+        return self.charge(domain, "cpu_ms", spent * 1_000)
+
+    def at_safepoint(self, domain: Domain) -> None:
+        """Charge a running thread, and stop it when something is used up."""
+        thread = self.world.scheduler.current
+        if thread is None:
+            return
+        over = self.spend(domain)
+        if over is not None:
+            self.stop(thread, over, "cpu_ms")
+        if domain.left < 0:
+            account = self.account(domain, "objects")
+            if account is not None:
+                self.stop(thread, account, "objects")
+        limit = self.account(domain, "depth")
+        if limit is not None and self.deeper(limit.given.v["depth"]):
+            fail("BudgetError", f"calls inside each other: over the limit of {limit.given.v['depth']:_} of this domain")
+
+    def deeper(self, limit: int) -> bool:
+        """Are there more guest frames on the stack than that?"""
+        import sys
+
+        frame: Any = sys._getframe()
+        proto_of = self.world.table.proto_of
+        stack = self.world.scheduler.current.stack if self.world.scheduler.current is not None else None
+        count = len(stack) if stack is not None else 0
+        while frame is not None and count <= limit:
+            count += proto_of(frame.f_code) is not None
+            frame = frame.f_back
+        return count > limit
+
+    def stop(self, thread: Thread, account: Domain, kind: str) -> None:
+        """Something is used up: suspend the thread, or throw where it must not stand still."""
+        inside = thread.domain is not None and thread.domain.within(account)
+        if not inside or self.world.scheduler.in_atomic():
+            self.refuse(account, kind)
+        self.halt(thread, account, kind)
+        self.world.scheduler.give_way()
+
+    def halt(self, thread: Thread, account: Domain, kind: str) -> None:
+        """Note why the thread stands still, and tell its parent."""
+        error = make_error("BudgetError", self.words(account, kind))
+        error._t = self.heap.token
+        thread.over = error
+        thread.suspended = True
+        scheduler = self.world.scheduler
+        scheduler.touched[thread] = None
+        for waiter in list(thread.waiters or ()):
+            scheduler.make_ready(waiter)
+        parent = thread.parent
+        if parent is not None and parent in scheduler.living and not self.world.mail.full(parent):
+            notice = {"budget": kind, "thread": thread}
+            value = self._map(notice)
+            if parent.domain is not None:
+                value._o = parent.domain
+            self.world.mail.put(parent, self.world.mail.notice(value, parent))
+
+    def halted(self, thread: Thread) -> bool:
+        """Has the domain of a thread that is to run no processor time left?  Then it stands still, unless it is about
+        to be killed."""
+        account = self.account(thread.domain, "cpu_ms")
+        if account is None or self.left(account, "cpu_ms") > 0 or thread.interrupt is not None:
+            return False
+        self.halt(thread, account, "cpu_ms")
+        return True
+
+    # ------------------------------------------------------------------ objects
+
+    def spent(self, domain: Domain) -> None:
+        """The allowance of new objects is used up: count those that are alive."""
+        account = self.account(domain, "objects")
+        if account is None:
+            domain.left = ALLOWANCE
+            return
+        alive = self.alive(account)
+        limit = live(account.given).v["objects"] - live(account.reserved).v.get("objects", 0)
+        self.add(account.used, "objects", alive - live(account.used).v.get("objects", 0))
+        if alive < limit:
+            domain.left = min(limit - alive, ALLOWANCE)
+            return
+        domain.left = -1
+        self.heap.globals["_poll"] = True
+        thread = self.world.scheduler.current
+        if thread is None or thread.domain is None or not thread.domain.within(account):
+            domain.left = 0
+            raise Thrown(make_error("BudgetError", self.words(account, "objects")))
+        domain.grace = domain.grace + 1
+        if domain.grace > GRACE:  # no safepoint comes
+            domain.grace = 0
+            raise Thrown(make_error("BudgetError", self.words(account, "objects")))
+
+    @staticmethod
+    def alive(account: Domain) -> int:
+        """Objects in memory that belong to a domain, or to one below that has no limit of its own."""
+        count = 0
+        for one in gc.get_objects():
+            if isinstance(one, Obj):
+                owner = getattr(one, "_o", None) if type(one) is not type(one)._ghost else None
+                if owner is account or (owner is not None and isinstance(owner, Domain) and owner.within(account)):
+                    count += 1
+        return count
+
+    # ------------------------------------------------------------------ for people
+
+    def shown(self, thread: Any) -> dict[str, list[Any]]:
+        """Of each kind that is limited for a thread: what is used, and the limit."""
+        found: dict[str, list[Any]] = {}
+        domain = thread.domain
+        for kind in KINDS:
+            account = self.account(domain, kind)
+            if account is not None:
+                used = live(account.used).v.get(kind, 0) + live(account.reserved).v.get(kind, 0)
+                found[kind] = [round(used), live(account.given).v[kind]]
+        return found
+
+
+def amount_of(kind: str, value: Any) -> Any:
+    """A number for a budget."""
+    if type(value) is not int or not 0 <= value <= LARGEST:
+        fail(
+            "ValueError",
+            f"a budget is an Int from 0 on, not {kind} {value if type(value) is int else kind_name(value)}",
+        )
+    return value

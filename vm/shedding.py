@@ -1,0 +1,115 @@
+"""A thread of the whole world gives up rights: ``caps.drop`` and ``caps.limit`` in unrestricted code.
+
+Unrestricted code tests nothing, so the thread goes on in guarded code.  Both variants of a function have the same
+instructions under the same numbers: the thread is parked, its stack is read, and each frame goes on in the guarded
+variant, in a new domain that was granted all that the whole world's has, less what was given up.  What the frames hold
+are mere references from then on: they count only as far as they are reached through the set.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from holdfast.lang.guard import GIVEN, RUNNING
+from holdfast.vm.frames import Frame
+from holdfast.vm.objects import fail
+from holdfast.vm.waits import Wait
+
+if TYPE_CHECKING:
+    from holdfast.vm.domains import Domain
+    from holdfast.vm.thread import Thread
+    from holdfast.vm.threads import Scheduler
+    from holdfast.vm.world import World
+
+
+class Shed(Wait):
+    """Until the thread's frames are guarded."""
+
+    __slots__ = ()
+    state = "sleeping"
+
+    def begin(self, scheduler: Scheduler, thread: Thread) -> None:
+        """At once."""
+        scheduler.make_ready(thread)
+
+    def outcome(self, scheduler: Scheduler) -> Any:
+        """Nothing."""
+        return None
+
+    def record(self) -> list[Any]:
+        """As for a thread that waits for room in a buffer: there is nothing to be done but to go on."""
+        return ["room"]
+
+
+class Shedding:
+    """The shedding of one world's threads."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def methods(self) -> dict[str, Any]:
+        """The methods of ``caps`` in unrestricted code."""
+        world = self.world
+
+        def names(self: Any) -> Any:
+            """The names of what was granted."""
+            return world.new_list(sorted(("root", *world.grants)))
+
+        def rights(self: Any, name: Any) -> str:
+            """What may be done with what was granted under a name."""
+            if type(name) is not str or (name != "root" and name not in world.grants):
+                world.monitor.not_granted(str(name)[:40])
+            return "rwx"
+
+        def drop(self: Any, name: Any) -> None:
+            """Give up a grant, for good: the thread goes on in a domain of its own without it."""
+            shedding.shed(name, "")
+
+        def limit(self: Any, name: Any, rights: Any) -> None:
+            """Keep only these rights of a grant, for good: the thread goes on in a domain of its own."""
+            shedding.shed(name, world.monitor.rights_of(rights))
+
+        shedding = self
+        return {"names": names, "rights": rights, "drop": drop, "limit": limit}
+
+    def shed(self, name: Any, rights: str) -> None:
+        """Move the current thread into a new domain, with less."""
+        world = self.world
+        scheduler, monitor = world.scheduler, world.monitor
+        thread = scheduler.current
+        if type(name) is not str or (name != "root" and name not in world.grants):
+            monitor.not_granted(name if type(name) is str else "?")
+        if thread is None or scheduler.held:
+            fail("CapabilityError", "rights cannot be given up here: the code runs for the machine")
+        scheduler.may_wait()
+        domain = monitor.below(monitor.top, thread.name)
+        for key, value in {"root": world.heap.root, **world.grants}.items():
+            monitor.name(domain, key, monitor.granted(monitor.top, domain, value))
+        if rights:
+            monitor.shed(domain, name, rights)
+        else:
+            monitor.drop(domain, name)
+        scheduler.moved[thread] = domain
+        scheduler.wait(Shed())
+
+    def move(self, thread: Thread, domain: Domain) -> None:
+        """Let a parked thread go on in guarded code."""
+        thread.domain = domain
+        heap = self.world.heap
+        if thread._t is not heap.token:
+            heap.barrier(thread)
+        stack = thread.stack
+        if stack is not None and stack.load is not None:  # what is in the store only would go on as it is there
+            stack.frames[:0] = stack.load(0, stack.below)
+            stack.below = 0
+        self.world.scheduler.replace(thread, lambda frame: guarded(frame, domain), everything=True)
+        self.world.scheduler.touched[thread] = None
+
+
+def guarded(frame: Frame, domain: Domain) -> Frame:
+    """The frame in the guarded variant of its function; one that is guarded already runs in a weaker domain."""
+    if frame.proto.function.domain:
+        return frame
+    values = dict(frame.values)
+    values[RUNNING] = domain
+    return Frame(frame.proto.variant(GIVEN), frame.n, frame.result, values)

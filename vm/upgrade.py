@@ -1,0 +1,80 @@
+"""Instances of older versions of their classes: ``migrate`` and the defaults of new fields.
+
+Both are guest code with host frames below it, so it is not preempted, and has a limit of time instead.  ``migrate`` runs
+in an empty domain of its own: it gets the old fields as a Map and returns the new ones, and all that it can do with the
+objects among them is to put them somewhere else.
+"""
+
+from __future__ import annotations
+
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from holdfast.lang.constructor import ConstructorField
+from holdfast.vm import ids
+from holdfast.vm.domains import Cap
+from holdfast.vm.objects import Obj, fail, kind_name, live
+
+if TYPE_CHECKING:
+    from holdfast.vm.world import World
+
+
+class Upgrades:
+    """The upgrades of one world's instances."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> dict[str, Any]:
+        """An instance from a record of an older version of its class: what its ``migrate`` says, then by name,
+        defaults for what is new."""
+        row = self.world.class_rows[cls._k]
+        old = dict(zip(row["schemas"][schema], fields, strict=True)) | (extra or {})
+        info = self.world.linker.by_number[cls._k]
+        migrate = vars(info.python).get("m_migrate")
+        if type(migrate) is FunctionType:
+            old |= self.migrated(migrate, info.name, old)
+        out = {}
+        for field in info.fields:
+            if field.name in old:
+                out["f_" + field.name] = old[field.name]
+            else:
+                out["f_" + field.name] = self.default_value(field)
+        return out
+
+    def migrated(self, migrate: FunctionType, name: str, old: dict[str, Any]) -> dict[str, Any]:
+        """What ``migrate`` makes of the fields of an older instance."""
+        world = self.world
+        proto = world.table.proto_of(migrate.__code__)
+        definer = proto.unit.definer if proto is not None else ""
+        domain = world.monitor.below(world.globals[definer] if definer else world.monitor.top, "migrate")
+        given = world.new_map(dict(old))
+        given._o = domain
+        with world.scheduler.unpreempted():
+            made = live(world.authority.calls.method(migrate)(None, domain, given))
+        if getattr(type(made), "_k", 0) != ids.MAP or any(type(key) is not str for key in made.v):
+            fail("TypeError", f"{name}.migrate must give a Map of fields, not {kind_name(made)}")
+        known = {id(value): value for value in old.values() if isinstance(value, Obj | FunctionType)}
+        return {key: self.original(value, known) for key, value in made.v.items()}
+
+    @staticmethod
+    def original(value: Any, known: dict[int, Any]) -> Any:
+        """What was put somewhere else is what it was: in its own domain it was a mere reference."""
+        if isinstance(value, Cap) and not value.rights:
+            return known.get(id(value.target), value)
+        return value
+
+    def default_value(self, field: ConstructorField) -> Any:
+        """The default of a field that an older instance lacks."""
+        if field.function is None:
+            return field.constant
+        with self.world.scheduler.unpreempted():
+            return self.world.globals[field.function]()
+
+    def field_default(self, obj: Obj, field: ConstructorField) -> Any:
+        """The same for an instance in memory, which keeps a value that was made for it."""
+        value = self.default_value(field)
+        if field.function is not None:
+            self.world.heap.barrier(obj)
+            setattr(obj, "f_" + field.name, value)
+        return value
