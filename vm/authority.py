@@ -82,6 +82,7 @@ class Authority:
                 self.method(cls, name[2:], vars(cls)[name])
         scheduler = world.scheduler
         scheduler.entry = crossing.entry
+        scheduler.monitor = self.monitor
         scheduler.budgets = self.budgets
         scheduler.own = world.unwinder.own
         scheduler.out = self.monitor.out

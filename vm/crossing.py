@@ -15,8 +15,7 @@ from holdfast.vm.calls import Calls
 from holdfast.vm.domains import ALL, Cap, Condition, Domain
 from holdfast.vm.helpers import a, check_call
 from holdfast.vm.monitor import SCALARS, Monitor
-from holdfast.vm.objects import ERRORS, NEW, Error, Obj, fail, kind_name, live, make_error, read_only, seal
-from holdfast.vm.show import to_text
+from holdfast.vm.objects import NEW, Error, Obj, fail, kind_name, live, read_only, seal
 
 if TYPE_CHECKING:
     from holdfast.vm.thread import Thread
@@ -226,7 +225,7 @@ class Crossing:
             message = monitor.reach(domain, self_, "w")
             error = v_error if type(v_error) is str else monitor.reach(domain, v_error, "r")
             if isinstance(v_error, Cap) and isinstance(error, Error):
-                error = make_error(error._name if error._name in ERRORS else "Error", to_text(error.f_message))
+                error = self.calls.words_of(domain, error)
             world.message_methods["fail"](message, error)
 
         return {
@@ -268,10 +267,11 @@ class Crossing:
             function, receiver = (found, (callee,)) if type(found) is FunctionType else (found.function, ())
         elif isinstance(callee, Cap):
             function = monitor.reach(domain, callee, "x")
+        value = type(function) is FunctionType and not (isinstance(callee, Cap) or method)
+        if value and not (monitor.is_code(function) or monitor.counts(domain, function)):
+            monitor.refuse(function, "x", None)
         if method is None:
             check_call(function, positional + len(receiver), names)
-        if not (isinstance(callee, Cap) or method or monitor.is_code(function) or monitor.counts(domain, function)):
-            monitor.refuse(function, "x", None)
         child = domain
         if grants is not None or budget is not None:
             child = monitor.below(domain, function.__name__)
@@ -327,8 +327,7 @@ class Crossing:
         domain = thread.domain if thread is not None else None
         if domain is None or self.monitor.counts(domain, error):
             return error
-        text = to_text(error.f_message, self.calls.guarded.seeing(domain))
-        made = make_error(error._name if type(error).__name__ == error._name else "Error", text)
+        made = self.calls.words_of(domain, error)
         made._o = domain
         return made
 

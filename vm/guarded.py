@@ -379,8 +379,7 @@ class Guarded:
         if isinstance(value, Error) and not self.monitor.counts(domain, value):
             self.monitor.refuse(value, "r", None)
         if isinstance(value, Cap) and isinstance(value.target, Error):
-            target = self.monitor.reach(domain, value, "r")
-            fail(target.f_kind, target.f_message)
+            raise Thrown(self.calls.words_of(domain, self.monitor.reach(domain, value, "r"))) from None
         return self.world.unwinder.throw(value)
 
     def assertion(self, domain: Domain, source: str, message: Any, *values: Any) -> Thrown:
