@@ -199,10 +199,10 @@ class Crossing:
             return scheduler.join(monitor.reach(domain, self_, "r"))
 
         def send(self_: Any, domain: Domain, v_value: Any, v_wait: Any = False) -> None:
-            world.mail.send(self.receiver(domain, self_), monitor.out(domain, v_value), v_wait is True)
+            world.mail.send(self.receiver(domain, self_), monitor.out(domain, v_value), v_wait is True, domain)
 
         def ask(self_: Any, domain: Domain, v_value: Any) -> Any:
-            return world.mail.ask(self.receiver(domain, self_), monitor.out(domain, v_value))
+            return world.mail.ask(self.receiver(domain, self_), monitor.out(domain, v_value), domain)
 
         def controlled(act: Callable[..., Any]) -> Callable[..., Any]:
             def control(self_: Any, domain: Domain, *args: Any) -> None:

@@ -78,7 +78,10 @@ class Monitor:
             return value.holder.within(domain)
         if isinstance(value, FunctionType):
             return self.is_code(value) or self.owner(value).within(domain)
-        return self.owner(value).within(domain)
+        if self.owner(value).within(domain):
+            return True
+        # What a message says its sender knows: it can be read in a block on behalf of that.
+        return value._k == ids.MESSAGE and value.payer is not None and value.payer.within(domain)
 
     def rights(self, domain: Domain, value: Any) -> str:
         """What the domain may do with what a value refers to."""

@@ -207,7 +207,6 @@ class World:
         s.background = self.outbox.background
         s.wants_slice = lambda: self.outbox.busy
         shedding = Shedding(self)
-        s.move = shedding.move
         g["caps"] = make_caps(shedding.methods(), lambda: self.heap.root)
         self.threads_methods = threads_class(s, self.find_kid, self.new_list)
         g["threads"] = named_object("threads", self.threads_methods)
@@ -217,8 +216,8 @@ class World:
         g["_atomic_begin"] = self.atomic_begin
         g["_atomic_commit"] = self.atomic_commit
         g["_atomic_abort"] = self.atomic_abort
-        for name in ("_behalf_begin", "_behalf_end"):
-            g[name] = _not_yet
+        g["_behalf_begin"] = shedding.begin_behalf
+        g["p_behalf"] = shedding.intersection
         for name, function in {**builtins(self), **self._machine_functions()}.items():
             self._builtin(name, guest_callable(function, name))
         for name, function in checked(self.library.functions(self)).items():
@@ -587,7 +586,3 @@ class World:
             "evicted": self.heap.evicted,
             "dirty": len(self.heap.dirty),
         }
-
-
-def _not_yet(*_: Any) -> None:
-    fail("CapabilityError", "on_behalf needs a message that was received")
