@@ -331,7 +331,9 @@ class World:
             return ("c", str(cls._k)) if cls._k in self.linker.by_number else ("b", cls._name)
         if isinstance(value, FunctionType):
             name = value.__name__
-            for space in ("b", "h", "x"):
+            if "__hold_outside__" in value.__dict__:  # another one may have been granted under its name since
+                return "x", value.__dict__["__hold_outside__"]
+            for space in ("b", "h"):
                 if self.globals.get(f"{space}:{name}") is value:
                     return space, name
         return None
