@@ -329,6 +329,9 @@ class World:
         if cls is not None:
             return ("c", str(cls._k)) if cls._k in self.linker.by_number else ("b", cls._name)
         if isinstance(value, FunctionType):
+            method = value.__dict__.get("__hold_method__")
+            if method is not None:
+                return "M", method
             name = value.__name__
             for space in ("b", "h"):
                 if self.globals.get(f"{space}:{name}") is value:
@@ -344,7 +347,7 @@ class World:
             if self.find_class(number) is not None:
                 info = self.linker.by_number[number]
                 return self.globals[f"{info.module}:{info.name}"]
-        found = self.globals.get(f"{module}:{name}") if module in ("b", "h") else None
+        found = self.globals.get(f"{module}:{name}") if module in ("b", "h", "M") else None
         if found is None:
             raise DamagedRecord(f"{module}:{name}", "nothing in the world has this name")
         return found

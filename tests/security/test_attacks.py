@@ -434,3 +434,17 @@ try { t.ask(1) } catch e { print(e, e is Bad) }
 t.join()
 """
     assert sorted(jail.top(program)) == ["Error: words", "Error: words false"]
+
+
+def test_a_method_that_is_about_to_be_called_is_stored(jail: Jail) -> None:
+    """A thread that will call a built-in method does not stand in the way of a checkpoint, and begins after it."""
+    world = jail.world
+    domain = jail.domain()
+    push = vars(world.collections.List)["m_push"]
+    world.scheduler.start("push", push, (jail.root("list"), 5), {})
+    thread = world.scheduler.start("all", type(world.globals["threads"]).m_all, (world.globals["threads"],), {})
+    thread.domain = domain
+    jail.reopen()
+    seen = next(t for t in jail.world.scheduler.living if t.name == "all")
+    assert jail.top("print(root.list.len())") == ["3"]
+    assert len(jail.world.run_thread(seen).v) == 1
