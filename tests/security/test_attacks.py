@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from holdfast.lang.diagnostics import CompileError
-from tests.security.jail import HEAD, SECRET, Jail
+from tests.security.jail import Jail
 
 
 @pytest.fixture(scope="module", params=["direct", "resumable"])

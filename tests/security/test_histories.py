@@ -1,7 +1,7 @@
 """The machine does what the reference model says: random histories of domains, each run as a program.
 
-``HOLDFAST_HISTORIES=5000`` tries more histories than usual, ``HOLDFAST_SEED=x`` others.  A failure names the seed of the
-history, to be made again by ``generate(seed, profile=…, peeks=False)``.
+``HOLDFAST_HISTORIES=5000`` tries more histories than usual, ``HOLDFAST_SEED=x`` others.  A failure names the seed of
+the history, to be made again by ``generate(seed, profile=…, peeks=False)``.
 """
 
 from __future__ import annotations
