@@ -38,7 +38,7 @@ lint: $(VENV)/.dev $(LINKS)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	cd build/pkg && ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache
-	$(BIN)/lint-imports
+	cd build/pkg && PYTHONPATH=. ../../$(BIN)/lint-imports --config ../../pyproject.toml
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix
@@ -68,3 +68,4 @@ $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/.run
 $(LINKS):
 	mkdir -p $@
 	for name in $(PACKAGES); do ln -sfn ../../../$$name $@/$$name; done
+	for name in api/*.py; do ln -sfn ../../../$$name $@/; done

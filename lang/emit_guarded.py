@@ -1,7 +1,7 @@
 """Templates of guarded code: what a thread may touch is tested.
 
-``d1`` is the domain that the code runs in.  Of an object that belongs to it nothing more need be known, and owners never
-change: so a local is tested once, by one slot and one identity, before what it holds is first read or written
+``d1`` is the domain that the code runs in.  Of an object that belongs to it nothing more need be known, and owners
+never change: so a local is tested once, by one slot and one identity, before what it holds is first read or written
 (``x@`` in :attr:`~holdfast.lang.emit_lines.LineEmitter.current`).  Anything else (a capability, an object of a domain
 below, what is inert) fails that test, and ends in an operator that asks the monitor: ``p_…`` in place of ``o_…``.
 
@@ -332,6 +332,22 @@ class Guarded(Emitter):
         texts, first = self.take(op.args, op.n)
         self.flush()
         self.line(f"raise p_assertion({RUNNING}, {literal(op.data)}, {', '.join(texts)})", first)
+
+    def op_behalf_begin(self, op: ir.Op) -> None:
+        """From here on the code runs in a weaker domain: what is own is another matter."""
+        texts, first = self.take(op.args, op.n)
+        self.flush()
+        assert op.dst is not None
+        self.line(f"_r = p_behalf({RUNNING}, {texts[0]})", first)
+        self.assign(op.dst, RUNNING, first)
+        self.line(f"{RUNNING} = _r", first)
+        self.current.clear()
+
+    def op_behalf_end(self, op: ir.Op) -> None:
+        """And from here on in the one before."""
+        self.flush()
+        self.line(f"{RUNNING} = {self.atom(op.args[0])}", op.n)
+        self.current.clear()
 
     def safepoint(self, n: int) -> None:
         """What was used is charged to the domain."""

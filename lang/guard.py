@@ -6,7 +6,7 @@ go on in another:
 ``""``       the plain one, for the domain of the whole world: no test at all
 ``given``    guarded: the domain that it runs in is the hidden parameter ``d1``
 ``weaker``   guarded, of a definer who is not the whole world: the hidden parameter ``d0`` is the domain of the caller,
-             and ``d1`` the weaker of that and the definer's (rule 5: code runs as the weaker of who calls and who wrote it)
+             and ``d1`` the weaker of that and the definer's: code runs as the weaker of who calls and who wrote it
 ``own``      the same, called by plain code: it has no hidden parameter, and ``d1`` is the definer's domain
 
 What a function of the last two returns to a stronger caller carries no more rights than it had itself (rule 4).  The

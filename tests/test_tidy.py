@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TOP = Path(__file__).parent.parent
 THIS = Path(__file__).name
-PACKAGES = ("lang", "vm", "stdlib", "repl")
+PACKAGES = ("api", "lang", "vm", "stdlib", "repl")
 FOLDERS = (*PACKAGES, "capnp", "tests", "bench", "docs", ".ci")
 TEXT = {".capnp", ".hold", ".lark", ".md", ".py", ".toml"}
 NOT_OURS = {"__pycache__", "results"}
@@ -155,7 +155,8 @@ def test_no_dead_files() -> None:
             return any(path.name in text for text in python.values())
         if name not in modules() or path.stem in ("__init__", "__main__"):
             return True
-        module = ".".join(("holdfast", *path.with_suffix("").parts))
+        parts = path.with_suffix("").parts
+        module = ".".join(("holdfast", *(parts[1:] if parts[0] == "api" else parts)))
         by_name = re.compile(rf"""(["']|-m ){re.escape(module)}\b""")
         return any(
             module in imports.get(other, ()) or by_name.search(text) for other, text in files().items() if other != name

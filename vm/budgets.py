@@ -178,9 +178,7 @@ class Budgets:
             self.add(account.reserved, kind, -given)
             if kind in FLOWS or kind == "objects":
                 self.add(account.used, kind, used)
-        domain.given = domain.used = domain.reserved = None
-        if domain._t is not self.heap.token:
-            self.heap.barrier(domain)
+            self.add(domain.given, kind, used - given)  # what was left is not its own any more
 
     def _map(self, raw: dict[str, Any]) -> Any:
         made = self.world.collections.Map()

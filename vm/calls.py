@@ -1,13 +1,14 @@
 """Calls of guarded code: what is called in place of a plain function, and with which of its caller's rights.
 
-A function that is code (at the top of a file, a method) has a guarded variant, made when it is first called.  A function
-value that guarded code makes has both its variants from the start: the plain entry is what everybody sees, and ``n``, an
-attribute of it, is what guarded code calls.  A host function is wrapped: it declares the rights that it needs of each of
-its parameters (``__hold_rights__``), and one that declares nothing refuses every object.
+A function that is code (at the top of a file, a method) has a guarded variant, made when it is first called.  A
+function value that guarded code makes has both its variants from the start: the plain entry is what everybody sees, and
+``n``, an attribute of it, is what guarded code calls.  A host function is wrapped: it declares the rights that it needs
+of each of its parameters (``__hold_rights__``), and one that declares nothing refuses every object.
 
-A host function never sees a capability where it reads a collection: it gets the object, if all that it does is to change
-it or to count, or else a *view*, a new collection of what comes out through the capability.  While it works, collections
-are compared as the domain may (:attr:`~holdfast.vm.monitor.Monitor.acting`), and those that it makes are the domain's.
+A host function never sees a capability where it reads a collection: it gets the object, if all that it does is to
+change it or to count, or else a *view*, a new collection of what comes out through the capability.  While it works,
+collections are compared as the domain may (:attr:`~holdfast.vm.monitor.Monitor.acting`), and those that it makes are
+the domain's.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ All of these are objects of the world, so what a thread may do is what it could 
     A capability: an object, what may be done with it at most, who holds it, who granted it, and the conditions that it
     depends on.  It never changes.
 :class:`Condition`
-    A grant or a revoker that capabilities were reached through.  Its rights only ever become fewer, and no undo, restart
-    or restore gives them back: it is written behind the back of ``atomic``.
+    A grant or a revoker that capabilities were reached through.  Its rights only ever become fewer, and no undo,
+    restart or restore gives them back: it is written behind the back of ``atomic``.
 
 Nothing in here decides; see :mod:`holdfast.vm.monitor`.
 """

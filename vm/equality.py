@@ -4,9 +4,9 @@
 at once on a cycle.  So the collections' ``__eq__`` is :func:`equal`, which keeps an explicit stack, and assumes of the
 pairs that it has met that they are equal (the coinductive reading: two cyclic structures are equal when no difference
 can be found).  A host function that works for a restricted domain sees as much as that
-(:mod:`holdfast.vm.guarded_equality`).  What is assumed equal is joined in :class:`Classes`, so the work grows with the number of objects and
-not with that of pairs (Adams and Dybvig, "Efficient nondestructive equality checking for trees and graphs", 2008): two
-cycles of lengths m and n meet in m * n pairs.
+(:mod:`holdfast.vm.guarded_equality`).  What is assumed equal is joined in :class:`Classes`, so the work grows with the
+number of objects and not with that of pairs (Adams and Dybvig, "Efficient nondestructive equality checking for trees
+and graphs", 2008): two cycles of lengths m and n meet in m * n pairs.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ stores, sends or returns carries no more than it has itself (:meth:`Monitor.out`
 The ideas: object capabilities and attenuation (Miller, "Robust Composition", 2006); membranes that are deep; conditions
 that are revoked (Redell's caretaker); confinement by who made what.
 
-``acting`` is the domain for which a host function works at the moment, None for the whole world's: host functions run no
-guest code and do not switch threads while it is set.
+``acting`` is the domain for which a host function works at the moment, None for the whole world's: host functions run
+no guest code and do not switch threads while it is set.
 """
 
 from __future__ import annotations
@@ -61,6 +61,14 @@ class Monitor:
         """Who uses a capability in the host's own code: for whom a host function works, or else the whole world."""
         return self.acting or self.top
 
+    def freezer(self) -> Domain:
+        """What owns the Lists, Maps and Sets that nobody can change: they count for everybody."""
+        heap = self.heap
+        if heap.frozen is None:
+            heap.frozen = self.below(self.top, "frozen")
+            heap.set_root("frozen", heap.frozen)
+        return heap.frozen  # type: ignore[no-any-return]
+
     # ------------------------------------------------------------------ who owns what
 
     def owner(self, value: Any) -> Domain:
@@ -83,7 +91,11 @@ class Monitor:
             return value.holder.within(domain)
         if isinstance(value, FunctionType):
             return self.is_code(value) or self.owner(value).within(domain)
-        return self.owner(value).within(domain)
+        owner = self.owner(value)
+        if owner.within(domain) or owner is self.heap.frozen:
+            return True
+        # What a message says its sender knows: it can be read in a block on behalf of that.
+        return value._k == ids.MESSAGE and value.payer is not None and value.payer.within(domain)
 
     def rights(self, domain: Domain, value: Any) -> str:
         """What the domain may do with what a value refers to."""
@@ -91,7 +103,10 @@ class Monitor:
             return ALL
         if isinstance(value, Cap):
             return value.effective() if value.holder.within(domain) else ""
-        return ALL if self.counts(domain, value) else ""
+        if not self.counts(domain, value):
+            return ""
+        frozen = self.heap.frozen is not None and getattr(value, "_o", None) is self.heap.frozen
+        return "r" if frozen else ALL
 
     def reach(self, domain: Domain, value: Any, need: str) -> Any:
         """The object that a reference stands for, loaded, if all these rights are there; a CapabilityError else."""
@@ -182,7 +197,7 @@ class Monitor:
     def through(self, domain: Domain, cap: Cap, value: Any) -> Any:
         """What comes out through a capability (rules 1 and 3)."""
         kind = type(value)
-        if kind in SCALARS:
+        if kind in SCALARS or (self.heap.frozen is not None and getattr(value, "_o", None) is self.heap.frozen):
             return value
         container = self.owner(cap.target)
         if isinstance(value, Cap):

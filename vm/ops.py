@@ -320,7 +320,8 @@ def contains(item: Any, container: Any) -> bool:
         check_key(item, kind_name(container))
         return item in container.v
     if number == CAPABILITY:
-        return container._monitor.guarded.contains(container._monitor.reading, item, container)  # type: ignore[no-any-return]
+        found: bool = container._monitor.guarded.contains(container._monitor.reading, item, container)
+        return found
     fail("TypeError", f"cannot look into {kind_name(container)} with in: Text, Bytes, Range, List, Map and Set can be")
 
 

@@ -30,6 +30,7 @@ from holdfast.vm.joining import Joining
 from holdfast.vm.limits import CALL_DEPTH
 from holdfast.vm.objects import Error, Thrown, fail, make_error
 from holdfast.vm.priorities import Priorities
+from holdfast.vm.replacing import Replacing
 from holdfast.vm.thread import Failure, Thread
 from holdfast.vm.ticker import SLICE_S, Ticker
 from holdfast.vm.waits import AGAIN, Buffer, Deadline, Outlet, Redo, Room, Sleep, Wait
@@ -59,7 +60,7 @@ class Deadlock(Exception):
     """Nothing can run, and something waits."""
 
 
-class Scheduler(Joining, Priorities, Control):
+class Scheduler(Joining, Priorities, Control, Replacing):
     """The threads of one world."""
 
     def __init__(
@@ -69,6 +70,7 @@ class Scheduler(Joining, Priorities, Control):
         heap: Any,
         convert: Callable[[BaseException], Error],
     ) -> None:
+        super().__init__()
         self.thread_class = thread_class
         self.globals = globals_
         self.heap = heap
@@ -105,13 +107,8 @@ class Scheduler(Joining, Priorities, Control):
         """Throws when the process takes too much memory."""
         self.warned: tuple[Thread | None, float] = (None, 0.0)
         """The thread that was told so last, and when."""
-        self.torture = 0
-        """At every so many safepoints a thread's stack is replaced by what was captured of it; 0: never."""
-        self.countdown = 0
-        self.victim: Thread | None = None
-        self.moved: dict[Thread, Any] = {}
-        """Threads that have given up rights, and the domains in which they go on."""
-        self.move: Callable[[Thread, Any], None] = lambda thread, domain: None
+        self.arrivals: deque[Thread] = deque()
+        """Threads whose calls outside have ended; other OS threads append."""
         self.capture: Callable[[FrameType | None, Known | None], tuple[int, list[Frame]]] = lambda top, known: (0, [])
         self.new_stack: Callable[[], Stack]
         self.through_bytes: Callable[[Frame], Frame] = lambda frame: frame
@@ -120,17 +117,9 @@ class Scheduler(Joining, Priorities, Control):
         self.since = self.burst_end = 0.0
         """When the current slice began, and when the hub must have its turn."""
         self.mail: Mail
-        self.entry: Callable[[Thread, Any], Any] = lambda thread, begin: None
-        """Begins a thread of a domain below the whole world's: the result of its function."""
         self.budgets: Budgets
-        self.own: Callable[[Error, Any], None] = lambda error, domain: None
-        """Gives an error that nobody owns its owner."""
-        self.out: Callable[[Any, Any], Any] = lambda domain, value: value
-        """What a domain may give away of a value."""
         self.monitor: Any = None
         """The monitor of the world (:mod:`holdfast.vm.monitor`)."""
-        self.error_for: Callable[[Thread | None, Error], Error] = lambda thread, error: error
-        """An error of one thread as another one may see it."""
         self.post_mortem: Callable[[TracebackType | None], Any] = lambda traceback: None
         """What is kept of the frames of a thread that fails."""
         self.atomic_since = 0.0
@@ -416,35 +405,6 @@ class Scheduler(Joining, Priorities, Control):
         ):
             self.give_way()
 
-    def tortures(self, thread: Thread) -> bool:
-        """Count a safepoint; is it this one at which the thread's stack is replaced?"""
-        self.countdown -= 1
-        if self.countdown > 0:
-            return False
-        self.countdown = self.torture
-        self.victim = thread
-        return True
-
-    def torment(self, thread: Thread) -> None:
-        """Read the stack of a parked thread, throw it away, and have the thread go on from the bytes."""
-        self.replace(thread, self.through_bytes)
-
-    def replace(self, thread: Thread, change: Callable[[Frame], Frame], everything: bool = False) -> None:
-        """Read the stack of a parked thread, throw it away, and have the thread go on from what is made of it; of
-        ``everything``, or of what was on the host's stack."""
-        parked = thread.greenlet
-        if thread not in self.living or parked is None or thread.begin is not None:
-            return
-        _, frames = self.capture(parked.gr_frame, None)
-        if thread.stack is None:
-            thread.stack = self.new_stack()
-        if everything:
-            frames = [*thread.stack.frames, *frames]
-            thread.stack.frames.clear()
-        thread.stack.frames.extend(map(change, frames))
-        thread.greenlet = thread.known = None
-        parked.throw()  # GreenletExit, which generated code does not catch: no guest code runs
-
     def refuse_memory(self, thread: Thread) -> None:
         """Tell the thread when there is no memory left, and every other one that runs meanwhile.
 
@@ -564,6 +524,8 @@ class Scheduler(Joining, Priorities, Control):
             self.burst_end = self.since + BURST_S
             if self.timers:
                 self.fire_timers()
+            while self.arrivals:
+                self.make_ready(self.arrivals.popleft())
             if not self.ready:
                 break
             picked = self.pick()
@@ -573,13 +535,7 @@ class Scheduler(Joining, Priorities, Control):
                 self.enter(picked).switch()
             finally:
                 self.current = None
-            if self.moved:
-                for thread, domain in self.moved.items():
-                    self.move(thread, domain)
-                self.moved = {}
-            if self.victim is not None:
-                victim, self.victim = self.victim, None
-                self.torment(victim)
+            self.replace_some()
             delay = self.background()
             if delay == 0 or self.event.flag:
                 break

@@ -1,8 +1,8 @@
 """Instances of older versions of their classes: ``migrate`` and the defaults of new fields.
 
-Both are guest code with host frames below it, so it is not preempted, and has a limit of time instead.  ``migrate`` runs
-in an empty domain of its own: it gets the old fields as a Map and returns the new ones, and all that it can do with the
-objects among them is to put them somewhere else.
+Both are guest code with host frames below it, so it is not preempted, and has a limit of time instead.  ``migrate``
+runs in an empty domain of its own: it gets the old fields as a Map and returns the new ones, and all that it can do
+with the objects among them is to put them somewhere else.
 """
 
 from __future__ import annotations

@@ -315,6 +315,27 @@ class Redo(Wait):
         return ["redo"]
 
 
+class Lost(Wait):
+    """A call that was under way when the world was closed."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def begin(self, scheduler: Scheduler, thread: Thread) -> None:
+        """At once."""
+        scheduler.make_ready(thread)
+
+    def outcome(self, scheduler: Scheduler) -> Any:
+        """An error that says so."""
+        fail("Error", f"the world was closed while '{self.name}' was called: perhaps it was done, perhaps not")
+
+    def record(self) -> list[Any]:
+        """Its name."""
+        return ["lost", self.name]
+
+
 def wait_of(parts: Any, thread_class: type, message_class: type) -> Wait:
     """The wait of a record.
 
@@ -326,6 +347,8 @@ def wait_of(parts: Any, thread_class: type, message_class: type) -> Wait:
             return Room(None)
         case ("redo",):
             return Redo()
+        case "lost", str(name):
+            return Lost(name)
         case "sleep", deadline:
             return Sleep(Deadline.of(deadline))
         case (("join" | "first"), list(threads)) if threads and all(isinstance(t, thread_class) for t in threads):

@@ -49,6 +49,7 @@ from holdfast.vm.methods import methods
 from holdfast.vm.modules import Modules
 from holdfast.vm.objects import ERRORS, KINDS, NEW, Obj, Thrown, fail, world_class
 from holdfast.vm.outbox import Outbox
+from holdfast.vm.outside import Outside
 from holdfast.vm.preludes import Preludes
 from holdfast.vm.shedding import Shedding
 from holdfast.vm.show import to_text
@@ -118,6 +119,7 @@ class World:
         self.readable: Callable[[Any], Any] = self.authority.readable
         self.opened: Callable[[Any], tuple[Any, Callable[[Any], Any]]] = self.authority.opened
         self.monitor = self.authority.monitor
+        self.outside = Outside(self)
         self.builtin_names: dict[str, str] = {"root": "root", "caps": "caps", "threads": "threads"}
         self.grants: dict[str, Any] = {}
         self.library = library
@@ -205,7 +207,6 @@ class World:
         s.background = self.outbox.background
         s.wants_slice = lambda: self.outbox.busy
         shedding = Shedding(self)
-        s.move = shedding.move
         g["caps"] = make_caps(shedding.methods(), lambda: self.heap.root)
         self.threads_methods = threads_class(s, self.find_kid, self.new_list)
         g["threads"] = named_object("threads", self.threads_methods)
@@ -215,8 +216,8 @@ class World:
         g["_atomic_begin"] = self.atomic_begin
         g["_atomic_commit"] = self.atomic_commit
         g["_atomic_abort"] = self.atomic_abort
-        for name in ("_behalf_begin", "_behalf_end"):
-            g[name] = _not_yet
+        g["_behalf_begin"] = shedding.begin_behalf
+        g["p_behalf"] = shedding.intersection
         for name, function in {**builtins(self), **self._machine_functions()}.items():
             self._builtin(name, guest_callable(function, name))
         for name, function in checked(self.library.functions(self)).items():
@@ -333,7 +334,7 @@ class World:
             if method is not None:
                 return "M", method
             name = value.__name__
-            for space in ("b", "h"):
+            for space in ("b", "h", "x"):
                 if self.globals.get(f"{space}:{name}") is value:
                     return space, name
         return None
@@ -347,7 +348,9 @@ class World:
             if self.find_class(number) is not None:
                 info = self.linker.by_number[number]
                 return self.globals[f"{info.module}:{info.name}"]
-        found = self.globals.get(f"{module}:{name}") if module in ("b", "h", "M") else None
+        found = self.globals.get(f"{module}:{name}") if module in ("b", "h", "x", "M") else None
+        if found is None and module == "x":
+            found = self.outside.missing(name)
         if found is None:
             raise DamagedRecord(f"{module}:{name}", "nothing in the world has this name")
         return found
@@ -586,7 +589,3 @@ class World:
             "evicted": self.heap.evicted,
             "dirty": len(self.heap.dirty),
         }
-
-
-def _not_yet(*_: Any) -> None:
-    fail("CapabilityError", "on_behalf needs a message that was received")

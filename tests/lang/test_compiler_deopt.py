@@ -407,7 +407,8 @@ def text_of(expression: str, values: list[tuple[str, str]], contexts: list[str])
 
 @pytest.fixture(scope="module", params=["direct", "resumable"])
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """A world in each shape, whose Texts have a limit that is soon reached: each step on disk would have the long ones."""
+    """A world in each shape, whose Texts have a limit that is soon reached: each step on disk would have the long
+    ones."""
     with pytest.MonkeyPatch.context() as patch:
         for module, name in ((emit_values, "TEXT_MAX"), (ops, "TEXT_LENGTH"), (limits, "TEXT_LENGTH")):
             assert getattr(module, name) == 64 << 20
