@@ -79,8 +79,7 @@ class Calls:
         return found
 
     def method(self, function: Any) -> FunctionType:
-        """The same for a method, which is called with ``self`` first.  (Kept apart: of a host function it is
-        another.)"""
+        """The same for a method, which is called with ``self`` first.  (Of a host function it is another one.)"""
         if type(function) is not FunctionType:
             function = function.function()  # of the prelude, not compiled yet
         found = function.__dict__.get("nm")

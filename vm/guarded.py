@@ -262,8 +262,7 @@ class Guarded:
         return self.monitor.through(domain, obj, value) if isinstance(obj, Cap) else value
 
     def getbox(self, domain: Domain, box: Any, name: str | None, changes: bool) -> Any:
-        """A captured variable that lives in a Box: of another domain a ``var`` is refused, a ``let`` gives its
-        value."""
+        """A captured variable in a Box: of another domain a ``var`` is refused, a ``let`` gives its value."""
         owner = self.monitor.owner(box)
         if changes:
             self.own_box(domain, box)

@@ -56,6 +56,11 @@ class Monitor:
         self.heap.set_root("domain", made)
         return made
 
+    @property
+    def reading(self) -> Domain:
+        """Who uses a capability in the host's own code: for whom a host function works, or else the whole world."""
+        return self.acting or self.top
+
     def freezer(self) -> Domain:
         """What owns the Lists, Maps and Sets that nobody can change: they count for everybody."""
         heap = self.heap

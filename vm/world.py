@@ -330,6 +330,9 @@ class World:
         if cls is not None:
             return ("c", str(cls._k)) if cls._k in self.linker.by_number else ("b", cls._name)
         if isinstance(value, FunctionType):
+            method = value.__dict__.get("__hold_method__")
+            if method is not None:
+                return "M", method
             name = value.__name__
             if "__hold_outside__" in value.__dict__:  # another one may have been granted under its name since
                 return "x", value.__dict__["__hold_outside__"]
@@ -347,7 +350,7 @@ class World:
             if self.find_class(number) is not None:
                 info = self.linker.by_number[number]
                 return self.globals[f"{info.module}:{info.name}"]
-        found = self.globals.get(f"{module}:{name}") if module in ("b", "h", "x") else None
+        found = self.globals.get(f"{module}:{name}") if module in ("b", "h", "x", "M") else None
         if found is None and module == "x":
             found = self.outside.missing(name)
         if found is None:

@@ -433,3 +433,103 @@ try { t.ask(1) } catch e { print(e, e is Bad) }
 t.join()
 """
     assert sorted(jail.top(program)) == ["Error: words", "Error: words false"]
+
+
+def test_a_method_that_is_about_to_be_called_is_stored(jail: Jail) -> None:
+    """A thread that will call a built-in method does not stand in the way of a checkpoint, and begins after it."""
+    world = jail.world
+    domain = jail.domain()
+    push = vars(world.collections.List)["m_push"]
+    world.scheduler.start("push", push, (jail.root("list"), 5), {})
+    thread = world.scheduler.start("all", type(world.globals["threads"]).m_all, (world.globals["threads"],), {})
+    thread.domain = domain
+    jail.reopen()
+    seen = next(t for t in jail.world.scheduler.living if t.name == "all")
+    assert jail.top("print(root.list.len())") == ["3"]
+    assert len(jail.world.run_thread(seen).v) == 1
+
+
+# ---------------------------------------------------------------------- upgrades, the library
+
+
+def test_the_default_of_a_new_field_is_the_owner_s(jail: Jail) -> None:
+    """What a new version of a class gives an instance in memory belongs to who owns that, and has its rights."""
+    first = "class Log { a = 1 }\nfn kid() { caps.hub.log = Log() }\n(spawn kid() with {hub: root.hub}).join()\n"
+    second = """
+class Log { a = 1; lines = []; all = root }
+fn kid() {
+    caps.hub.log.lines.push(1)
+    print(caps.hub.log.lines)
+    try { caps.hub.log.all } catch e { print(e.kind) }
+}
+(spawn kid() with {hub: root.hub, console: 1}).join()
+"""
+    jail.top(first, "log.hold")
+    assert jail.top(second, "log.hold") == ["[1]", REFUSED]
+
+
+@pytest.mark.parametrize("field", ["root", "rights(caps.hub)", "old.b.a", "old.b.len()"])
+def test_migrate_can_do_nothing(jail: Jail, field: str) -> None:
+    """`migrate` of a restricted class has no capability, and cannot use what is in the old fields."""
+    domain = jail.domain()
+    name = f"{jail.count}/migrating.hold"
+    jail.evil("class Old { a = 1; b = nil }\ncaps.hub.obj = Old()\n", domain, "migrating.hold")
+    jail.top("root.hub.obj.b = root.list")
+    count = jail.count
+    new = f"class Old {{ a = 1; b = nil; c = nil\n    fn migrate(old) => {{a: old.a, c: {field}}}\n}}\n"
+    jail.evil(new.replace("=> {", "{ return {").replace("}\n}", "} }\n}"), domain, "migrating.hold")
+    assert (jail.count, name) == (count, f"{count}/migrating.hold")
+    jail.reopen()
+    assert jail.top("try { print(root.hub.obj.c) } catch e { print(e.kind) }") == [REFUSED]
+
+
+def test_the_library_reads_as_the_domain(jail: Jail) -> None:
+    """JSON and CSV are written through capabilities, as deep as these may be read, and not what a strong thread has put
+    into an own List."""
+    kid = f"""
+import "std/json" as json
+import "std/csv" as csv
+fn kid() {{
+    print(json.stringify(caps.data), csv.format(caps.data, columns: ["k"]).trim())
+    let mine = []
+    threads.self().parent.ask(mine)
+    {tried("json.stringify(mine)", "csv.format(mine)", "[mine].join()", "[[mine]].flatten()", "json.stringify(caps.weak)")}
+}}
+root.hub.data = [[1, "a"], {{k: 2}}]
+let t = spawn kid() with {{data: only(root.hub.data, "r"), weak: only(root.hub.data, "wx"), console: 1}}
+{SERVE}
+t.join()
+"""
+    assert jail.top(kid) == ['[[1,"a"],{"k":2}] k', "1,a", "2", REFUSED, REFUSED, REFUSED, REFUSED, REFUSED]
+
+
+def test_built_in_functions_as_values_are_the_domain_s(jail: Jail) -> None:
+    """`print`, `Text`, `only` and the like mean the running domain, also as values."""
+    program = f"""
+fn kid(x) {{
+    let p = print
+    let o = only
+    let k = revocable
+    p(x, rights(o(x, "rwx")), rights(k(x).cap))
+    [x].each(print)
+    {tried("[x].map(Text)", "[x].map(rights)", "[x].map(len)", "(spawn p(x)).join()")}
+}}
+let t = spawn kid(root.list) with {{console: 1}}
+t.join()
+"""
+    assert jail.top(program) == ["List  ", "List", '["List"]', '[""]', REFUSED, "List", "nil"]
+
+
+def test_a_list_is_no_key_through_a_capability(jail: Jail) -> None:
+    """Capability and object are the same key, and what is no key is none through a capability."""
+    program = """
+class Box { a = nil }
+let b = Box(1)
+let c = only(b, "r")
+let l = only([1], "r")
+print(Set([b, c]).len(), ({})[b] ?? 1)
+"""
+    program = program.replace("({})[b] ?? 1", "c in Set([b])") + tried(
+        "Set([l])", "({})[l]", "({}).get(l)", "Set().add(l)"
+    )
+    assert jail.evil(program) == ["1 true", "TypeError", "TypeError", "TypeError", "TypeError"]
