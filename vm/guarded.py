@@ -40,6 +40,9 @@ class Guarded:
         self.helpers = world.helpers
         self.budgets = budgets
         self.plain = ops.operators(world)
+        self.cap_class = monitor.cap_class
+        self.slots: dict[str, str] = {}
+        """Names of fields to the slots that have them."""
 
     def table(self) -> dict[str, Any]:
         """All names for the globals of generated code."""
@@ -201,6 +204,14 @@ class Guarded:
 
     def getfield(self, domain: Domain, obj: Any, name: str) -> Any:
         """``obj.name``."""
+        if type(obj) is self.cap_class and obj.holder is domain and "r" in self.monitor.known(obj):
+            target = obj.target  # an instance in memory: the most frequent case by far
+            slot = self.slots.get(name)
+            if slot is None:
+                slot = self.slots[name] = "f_" + name
+            if getattr(type(target), "_k", 0) >= ids.USER_FIRST and hasattr(target, slot):
+                value = getattr(target, slot)
+                return value if type(value) in SCALARS else self.monitor.through(domain, obj, value)
         kind = getattr(type(obj), "_k", -1)
         if kind in SYSTEM:
             return self.calls.system_field(domain, obj, name)
