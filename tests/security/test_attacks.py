@@ -533,3 +533,21 @@ print(Set([b, c]).len(), ({})[b] ?? 1)
         "Set([l])", "({})[l]", "({}).get(l)", "Set().add(l)"
     )
     assert jail.evil(program) == ["1 true", "TypeError", "TypeError", "TypeError", "TypeError"]
+
+
+def test_what_a_function_is_called_is_read(jail: Jail) -> None:
+    """Name, documentation and parameters of a function value need r, in words too; code has no secrets."""
+    program = f"""
+fn kid(x) {{
+    print(x, [x], caps.f, caps.g)
+    {tried("x.name", "x.doc", "x(1, 2, 3)", "x(zork: 1)", "(spawn x(1)).join()", "({})[x]", "caps.g.name", "kid.name")}
+}}
+fn top() {{
+    fn secret_name(a, b) => 1
+    let t = spawn kid(secret_name) with {{console: 1, f: only(secret_name, "r"), g: only(secret_name, "x")}}
+    t.join()
+}}
+top()
+"""
+    refused = [REFUSED] * 5
+    assert jail.top(program) == ["Function [Function] fn secret_name Function", *refused, "KeyError", REFUSED, "kid"]
