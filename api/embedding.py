@@ -260,10 +260,9 @@ class World:
                 delay = scheduler.turn()
                 if delay == 0 or thread.f_state in ENDED or thread.f_over is not None:
                     continue
-                wait = delay if left is None else left if delay is None else min(delay, left)
-                if wait is None and not machine.outside.busy:
+                if delay is None and not machine.outside.busy and not machine.outbox.busy:
                     return "waiting"
-                scheduler.event.wait(wait)
+                scheduler.event.wait(left if delay is None else delay if left is None else min(delay, left))
         return "error" if thread.f_state == "failed" else ""
 
     def _result(self, thread: Thread, why: Stopped, used: Mapping[str, tuple[int, int]]) -> Result:

@@ -112,7 +112,8 @@ class Calls:
             return function.__dict__["n"]  # type: ignore[no-any-return]  # it runs as its owner
         self.monitor.weaker(domain, owner)
         proto = self.table.proto_of(function.__code__)
-        assert proto is not None
+        if proto is None:  # a function of the host
+            return self.code(function)
         cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
         base = proto.base or proto
         captured = [cells[name].cell_contents if name in cells else None for name in base.function.captures]

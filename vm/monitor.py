@@ -81,9 +81,12 @@ class Monitor:
         return self.top if found is None else found
 
     def is_code(self, function: FunctionType) -> bool:
-        """Is it code: a function or class at the top of a file, or one of the machine?  Calling it needs no right."""
+        """Is it code: a function or class at the top of a file, or one of the machine?  Calling it needs no right.
+
+        A function of the host that was granted (:mod:`holdfast.vm.outside`) is none: who has it got it from somebody.
+        """
         proto = self.world.table.proto_of(function.__code__)
-        return proto is None or proto.top
+        return proto.top if proto is not None else "__hold_outside__" not in function.__dict__
 
     def counts(self, domain: Domain, value: Any) -> bool:
         """Is the reference more than inert for the domain?"""

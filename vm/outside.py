@@ -118,6 +118,7 @@ class Outside:
             finally:
                 monitor.acting = outer
 
+        outside.__hold_outside__ = name  # type: ignore[attr-defined]
         outside.__hold_rights__ = {"arguments": "r"}  # type: ignore[attr-defined]
         outside.__hold_waits__ = True  # type: ignore[attr-defined]
         outside.__hold_deep__ = True  # type: ignore[attr-defined]
@@ -132,6 +133,7 @@ class Outside:
             """A function that was granted in an earlier run."""
             fail("CapabilityError", f"the function '{name}' was granted in an earlier run: grant it again")
 
+        outside.__hold_outside__ = name  # type: ignore[attr-defined]
         outside.__hold_rights__ = {"arguments": ""}  # type: ignore[attr-defined]
         made = guest_callable(outside, name)
         self.world.globals["x:" + name] = made

@@ -334,7 +334,9 @@ class World:
             if method is not None:
                 return "M", method
             name = value.__name__
-            for space in ("b", "h", "x"):
+            if "__hold_outside__" in value.__dict__:  # another one may have been granted under its name since
+                return "x", value.__dict__["__hold_outside__"]
+            for space in ("b", "h"):
                 if self.globals.get(f"{space}:{name}") is value:
                     return space, name
         return None
