@@ -484,8 +484,8 @@ def test_migrate_can_do_nothing(jail: Jail, field: str) -> None:
 
 
 def test_the_library_reads_as_the_domain(jail: Jail) -> None:
-    """JSON and CSV are written through capabilities, as deep as these may be read, and not what a strong thread has put
-    into an own List."""
+    """JSON and CSV are written through capabilities, as deep as these may be read; and of what a strong thread has
+    put into an own List nothing is."""
     kid = f"""
 import "std/json" as json
 import "std/csv" as csv
@@ -551,3 +551,31 @@ top()
 """
     refused = [REFUSED] * 5
     assert jail.top(program) == ["Function [Function] fn secret_name Function", *refused, "KeyError", REFUSED, "kid"]
+
+
+def test_capabilities_over_restarts(jail: Jail) -> None:
+    """A loop over a capability goes on where it was, and a capability from a record is tested as any other."""
+    program = """
+class Box { a = nil }
+fn kid() {
+    let out = []
+    for x in caps.xs { receive(); out.push(x) }
+    for k, v in caps.m { receive(); out.push([k, v]) }
+    for x in caps.s { receive(); out.push(x) }
+    receive()
+    let b = caps.b
+    out.push(b is Box)
+    try { b.a = 2 } catch e { out.push(e.kind) }
+    caps.out.push(out)
+}
+root.out = []
+let m = only({a: 1, b: 2}, "r")
+let s = only(Set([1, 2]), "r")
+root.t = spawn kid() with {xs: only([1, [2]], "r"), m: m, s: s, b: only(Box(1), "r"), out: root.out}
+"""
+    jail.top(program)
+    for _ in range(7):
+        jail.top("root.t.send(1)")
+        jail.reopen()
+    expected = '[[1, [2], ["a", 1], ["b", 2], 1, 2, true, "CapabilityError"]]'
+    assert jail.top("root.t.join()\nprint(root.out)") == [expected]
