@@ -486,6 +486,8 @@ def test_migrate_can_do_nothing(jail: Jail, field: str) -> None:
 def test_the_library_reads_as_the_domain(jail: Jail) -> None:
     """JSON and CSV are written through capabilities, as deep as these may be read; and of what a strong thread has
     put into an own List nothing is."""
+    reads = ["json.stringify(mine)", "csv.format(mine)", "[mine].join()", "[[mine]].flatten()"]
+    reads.append("json.stringify(caps.weak)")
     kid = f"""
 import "std/json" as json
 import "std/csv" as csv
@@ -493,7 +495,7 @@ fn kid() {{
     print(json.stringify(caps.data), csv.format(caps.data, columns: ["k"]).trim())
     let mine = []
     threads.self().parent.ask(mine)
-    {tried("json.stringify(mine)", "csv.format(mine)", "[mine].join()", "[[mine]].flatten()", "json.stringify(caps.weak)")}
+    {tried(*reads)}
 }}
 root.hub.data = [[1, "a"], {{k: 2}}]
 let t = spawn kid() with {{data: only(root.hub.data, "r"), weak: only(root.hub.data, "wx"), console: 1}}
