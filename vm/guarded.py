@@ -215,7 +215,7 @@ class Guarded:
         kind = getattr(type(obj), "_k", -1)
         if kind in SYSTEM:
             return self.calls.system_field(domain, obj, name)
-        if kind < 0:
+        if kind < 0 and (type(obj) is not FunctionType or self.monitor.is_code(obj)):
             return self.helpers.getfield(obj, name)
         target = self.monitor.reach(domain, obj, "r")
         if getattr(type(target), "_k", -1) in SYSTEM:
@@ -376,7 +376,8 @@ class Guarded:
         def see(value: Any) -> Seen:
             cap = value if isinstance(value, Cap) else None
             target = live(cap.target if cap is not None else value)
-            if type(target) is not FunctionType and "r" not in self.monitor.rights(domain, value):
+            code = type(target) is FunctionType and self.monitor.is_code(target)
+            if not code and "r" not in self.monitor.rights(domain, value):
                 return kind_name(target), None, None
             if cap is None:
                 return None, target, None

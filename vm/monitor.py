@@ -125,8 +125,6 @@ class Monitor:
 
     def reach(self, domain: Domain, value: Any, need: str) -> Any:
         """The object that a reference stands for, loaded, if all these rights are there; a CapabilityError else."""
-        if type(value) is not self.cap_class and getattr(value, "_o", None) is domain:
-            return value  # the most frequent case; asking for the slot has loaded it
         if isinstance(value, Cap):
             if value.holder.within(domain):
                 have = self.known(value)
@@ -135,6 +133,8 @@ class Monitor:
                         self.refuse(value.target, right, have)
                 return live(value.target)
             self.refuse(value.target, need[:1], None)
+        if getattr(value, "_o", None) is domain:
+            return value  # the most frequent case; asking for the slot has loaded it
         if type(value) not in SCALARS and not self.counts(domain, value):
             self.refuse(value, need[:1], None)
         return live(value)
