@@ -1,5 +1,5 @@
-"""What restricted code costs: the programs of the speed suite, run by a thread of the whole world and by one of a domain
-of its own, in one world, in turns.  The figure is the ratio of the medians of processor time.
+"""What restricted code costs: the programs of the speed suite, run by a thread of the whole world and by one of a
+domain of its own, in one world, in turns.  The figure is the ratio of the medians of processor time.
 
 Then what a granted object costs: the first read of a field through a capability, and the following ones.
 """

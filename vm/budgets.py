@@ -207,6 +207,7 @@ class Budgets:
             self.stop(thread, over, "cpu_ms")
         if domain.left < 0:
             account = self.account(domain, "objects")
+            domain.left = domain.grace = 0
             if account is not None:
                 self.stop(thread, account, "objects")
         limit = self.account(domain, "depth")
@@ -269,21 +270,26 @@ class Budgets:
         if account is None:
             domain.left = ALLOWANCE
             return
+        if domain.grace:  # too many were found, and no safepoint has come yet
+            self.past(domain, account)
+            return
         alive = self.alive(account)
         limit = live(account.given).v["objects"] - live(account.reserved).v.get("objects", 0)
         self.add(account.used, "objects", alive - live(account.used).v.get("objects", 0))
         if alive < limit:
             domain.left = min(limit - alive, ALLOWANCE)
             return
+        self.past(domain, account)
+
+    def past(self, domain: Domain, account: Domain) -> None:
+        """There are too many objects: the thread stops at its next safepoint; where it must not, it gets the error."""
         domain.left = -1
         self.heap.globals["_poll"] = True
         thread = self.world.scheduler.current
-        if thread is None or thread.domain is None or not thread.domain.within(account):
-            domain.left = 0
-            raise Thrown(make_error("BudgetError", self.words(account, "objects")))
         domain.grace = domain.grace + 1
-        if domain.grace > GRACE:  # no safepoint comes
-            domain.grace = 0
+        inside = thread is not None and thread.domain is not None and thread.domain.within(account)
+        if not inside or domain.grace > GRACE:  # or no safepoint comes
+            domain.left = domain.grace = 0
             raise Thrown(make_error("BudgetError", self.words(account, "objects")))
 
     @staticmethod

@@ -81,7 +81,7 @@ class Crossing:
         return {"only": only, "rights": rights, "revocable": revocable, "frozen": self.frozen}
 
     def frozen(self, domain: Domain, x: Any) -> Any:
-        """A copy of Lists, Maps and Sets, as deep as they go, that nobody can change; it crosses domains as a Text does.
+        """A copy of Lists, Maps and Sets, as deep as they go, that nobody can change: it crosses domains as a Text.
 
         Nothing recurses; a collection that contains itself is refused, and so is an instance or a function in it.
         """
@@ -152,7 +152,8 @@ class Crossing:
         functions = self.functions()
         return {
             "b:print": print_, "b:Text": text, "b:receive": receive, "b:type_name": type_name, "b:only": only,
-            "b:rights": rights, "b:revocable": revocable, "b:frozen": frozen, **self.caps_methods(), **self.threads_methods(),
+            "b:rights": rights, "b:revocable": revocable, "b:frozen": frozen,
+            **self.caps_methods(), **self.threads_methods(),
             **self.thread_methods(),
         }  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Runs a hundred hostile snippets, each in a domain of its own, and shows what came of them.
 
-Each gets a list to write to and a catalogue to read, 200 ms of processor time and a few thousand objects.  At the end the
-world must be what it was: the secret unread, the catalogue unchanged, no thread left over.
+Each gets a list to write to and a catalogue to read, 200 ms of processor time and a few thousand objects.  At the end
+the world must be what it was: the secret unread, the catalogue unchanged, no thread left over.
 
     python docs/examples/hostile/hostile.py [FOLDER]
 """
