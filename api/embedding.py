@@ -1,8 +1,8 @@
 """Worlds for Python programs.
 
-A :class:`World` is an open world.  :meth:`World.run` runs a program in a domain of its own: it has what it is granted and
-nothing else, and no more than its budget.  What it may be granted: a :class:`Reference` (an object of the world, narrowed
-with ``only``), a Python value (a copy of it), or a :class:`Function` of the host.
+A :class:`World` is an open world.  :meth:`World.run` runs a program in a domain of its own: it has what it is granted
+and nothing else, and no more than its budget.  What it may be granted: a :class:`Reference` (an object of the world,
+narrowed with ``only``), a Python value (a copy of it), or a :class:`Function` of the host.
 
 Values cross as copies: ``None``, ``bool``, ``int``, ``float``, ``str``, ``bytes`` and ``range`` are themselves, lists,
 dicts and sets become Lists, Maps and Sets and back; an instance, a function or a thread is a :class:`Reference`.
@@ -260,10 +260,9 @@ class World:
                 delay = scheduler.turn()
                 if delay == 0 or thread.f_state in ENDED or thread.f_over is not None:
                     continue
-                wait = delay if left is None else left if delay is None else min(delay, left)
-                if wait is None and not machine.outside.busy:
+                if delay is None and not machine.outside.busy and not machine.outbox.busy:
                     return "waiting"
-                scheduler.event.wait(wait)
+                scheduler.event.wait(left if delay is None else delay if left is None else min(delay, left))
         return "error" if thread.f_state == "failed" else ""
 
     def _result(self, thread: Thread, why: Stopped, used: Mapping[str, tuple[int, int]]) -> Result:

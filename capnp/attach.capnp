@@ -58,6 +58,7 @@ struct ThreadRow {
   mailbox @5 :UInt32;      # messages that wait for it
   parent @6 :Text;         # KID of the thread that started it, or ""
   console @7 :Text;        # KID of the console that it prints to, or ""
+  domain @8 :Text;         # what it may do: domain, grants and budget; "" for one that may do everything
 }
 
 struct Status {

@@ -203,7 +203,11 @@ class EffectEmitter(ValueEmitter):
 
     def op_behalf_begin(self, op: ir.Op) -> None:
         """Rights cut down to those of a message's sender."""
-        self.statement(op, "_behalf_begin")
+        texts, first = self.take(op.args, op.n)
+        self.flush()
+        assert op.dst is not None
+        self.assign(op.dst, f"_behalf_begin({texts[0]})", first)  # the frame goes on in the guarded variant
+        self.stale()
 
     def op_behalf_end(self, op: ir.Op) -> None:
         """The end of that."""

@@ -333,6 +333,22 @@ class Guarded(Emitter):
         self.flush()
         self.line(f"raise p_assertion({RUNNING}, {literal(op.data)}, {', '.join(texts)})", first)
 
+    def op_behalf_begin(self, op: ir.Op) -> None:
+        """From here on the code runs in a weaker domain: what is own is another matter."""
+        texts, first = self.take(op.args, op.n)
+        self.flush()
+        assert op.dst is not None
+        self.line(f"_r = p_behalf({RUNNING}, {texts[0]})", first)
+        self.assign(op.dst, RUNNING, first)
+        self.line(f"{RUNNING} = _r", first)
+        self.current.clear()
+
+    def op_behalf_end(self, op: ir.Op) -> None:
+        """And from here on in the one before."""
+        self.flush()
+        self.line(f"{RUNNING} = {self.atom(op.args[0])}", op.n)
+        self.current.clear()
+
     def safepoint(self, n: int) -> None:
         """What was used is charged to the domain."""
         self.line(f"if _poll: p_safepoint({RUNNING})", n)

@@ -42,7 +42,8 @@ mod pow`` a b
 ``atomic_begin``, ``atomic_commit``, ``atomic_abort``
 ``restlist`` a              the rest arguments as a List
 ``required`` a              [class, field]: error unless the constructor's parameter was given
-``behalf_begin`` m, ``behalf_end``
+``behalf_begin`` m          goes on with the rights of a message's sender; dst = the domain before that
+``behalf_end`` d            goes on in that domain again
 ==========================  ==========================================================================
 
 The operand of ``iter`` is a temporary that stays what it is throughout the loop: a frame on disk has the position of

@@ -517,16 +517,16 @@ class BodyLowerer(ExprLowerer):
 
     def on_behalf(self, node: t.OnBehalf) -> None:
         """A block with the rights of a message's sender; lowered as a region that always ends the lending."""
-        error = self.temp()
+        error, lender = self.temp(), self.temp()
         message = self.expr(node.message)
-        self.emit("behalf_begin", None, (message,), span=node.span)
+        self.emit("behalf_begin", lender, (message,), span=node.span)
         self.move(error, NIL)
 
         def inside() -> None:
             self.add(ir.Try(0, self.nested(lambda: self.block(node.body)), error), node.span)
 
         def after() -> None:
-            self.emit("behalf_end", None, (), span=node.span)
+            self.emit("behalf_end", None, (lender,), span=node.span)
             self.rethrow(error, node.span)
 
         self.region(inside, after, node.span)

@@ -25,7 +25,7 @@ HELPERS = frozenset(
     "p_root p_caps p_threads p_eq p_ne p_lt p_le p_gt p_ge p_add p_mul p_in p_notin p_islist p_getfield p_setfield "
     "p_getfield_or_nil p_index_or_nil p_index p_setindex p_slice p_pairgone p_pairkey p_pairvalue p_getbox p_setbox "
     "p_text p_map p_rest p_closure p_iter1 p_iter2 p_throw p_assertion p_safepoint p_call p_callee p_lookup p_len "
-    "p_spawn p_made p_spent "
+    "p_spawn p_made p_spent p_behalf "
     "_iter1 _iter2 _pairgone _pairkey _pairvalue _getbox _getfield_or_nil _index_or_nil _map _spawn _atomic_begin "
     "_atomic_commit _atomic_abort _behalf_begin _behalf_end "
     "o_add o_sub o_mul o_div o_fdiv o_mod o_pow o_neg o_lt o_le o_gt o_ge o_in o_notin o_index o_setindex o_slice "
@@ -167,11 +167,11 @@ def _pair(op: ir.Op, first: type) -> bool:
 
 def _schemas() -> dict[str, tuple[int, int, Callable[[ir.Op], bool]]]:
     """Operation to the least and greatest number of operands, and the test of its data."""
-    unary = "move neg not isnil truthy isunset throw rethrow restlist behalf_begin"
+    unary = "move neg not isnil truthy isunset throw rethrow restlist behalf_begin behalf_end"
     binary = (
         "add sub mul div fdiv mod pow lt le gt ge eq ne in notin index index_or_nil pairgone pairkey pairvalue setbox"
     )
-    nothing = "safepoint atomic_begin atomic_commit atomic_abort behalf_end"
+    nothing = "safepoint atomic_begin atomic_commit atomic_abort"
     out: dict[str, tuple[int, int, Callable[[ir.Op], bool]]] = {}
     for count, names in ((0, nothing), (1, unary), (2, binary), (3, "setindex")):
         out.update(dict.fromkeys(names.split(), (count, count, _none)))

@@ -84,13 +84,14 @@ def parse_grant(text: str) -> Grant:
     """
     name, equals, rest = text.partition("=")
     kind, colon, place = rest.partition(":")
-    if not equals or not (colon or kind in DEFAULT):
+    whole = kind == "root" or kind.startswith(("root.", "root["))
+    if not equals or not (colon or whole or kind in DEFAULT):
         raise ValueError(f"{text!r} is no grant: {EXAMPLE}")
     if _NAME.fullmatch(name) is None:
         raise ValueError(f"{name!r} is no name for a grant: use letters, digits and _, as in a program")
     if name in RESERVED:
         raise ValueError(f"{name!r} is a method of caps, so it cannot name a grant: take another name")
-    if kind == "root" or kind.startswith(("root.", "root[")):
+    if whole:
         return _object(text, name, rest)
     if kind in ("clock", "random"):
         if place and (_NUMBER.fullmatch(place) is None or (kind == "random" and "." in place)):

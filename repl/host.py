@@ -80,6 +80,8 @@ class ThreadRow(NamedTuple):
     """KID of the thread that started it, or ""."""
     console: str = ""
     """KID of the console that it prints to, or ""."""
+    domain: str = ""
+    """What it may do, in words: its domain, grants and budget; "" for one that may do everything."""
 
 
 class Acted(NamedTuple):

@@ -104,6 +104,9 @@ class Inspector:
             info = self.world.linker.by_number.get(value._k)
             if info is not None:
                 words.append(f"class of {info.module}")
+            owner = self.world.monitor.owner(value)
+            if owner is not self.world.monitor.top:
+                words.append(f"owner {owner.name} {ids.kid(owner._i)}" if owner._i else f"owner {owner.name}")
             if value._k in (ids.LIST, ids.MAP, ids.SET):
                 words.append(f"length {len(live(value).v):_}")
         elif type(value) is FunctionType:
@@ -169,7 +172,7 @@ class Inspector:
 
 def variable_name(python: str) -> str:
     """The name of a captured variable, from that of its local."""
-    return python.removeprefix("b").removeprefix("k").removeprefix("v_")
+    return "owner" if python == "d2" else python.removeprefix("b").removeprefix("k").removeprefix("v_")
 
 
 def brief(value: Any, room: int) -> str:

@@ -9,6 +9,7 @@ from holdfast.repl.console import escaped
 from holdfast.repl.host import ThreadRow
 
 NAME_MAX = 32
+DOMAIN_MAX = 80
 HEAD = ("KID", "NAME", "STATE", "CPU MS", "MAIL", "WHERE")
 RIGHT = frozenset({"CPU MS", "MAIL", "CPU %"})
 """Columns of numbers."""
@@ -23,8 +24,8 @@ def one_line(text: str, room: int) -> str:
     return text if len(text) <= room else text[: max(0, room - 1)] + "…"
 
 
-def cells(row: ThreadRow, depth: int = 0) -> tuple[str, ...]:
-    """The columns of one thread."""
+def cells(row: ThreadRow, depth: int = 0, domains: bool = False) -> tuple[str, ...]:
+    """The columns of one thread; with ``domains`` also what it may do."""
     name = "  " * min(depth, 10) + row.name
     return (
         row.id or "-",
@@ -32,6 +33,7 @@ def cells(row: ThreadRow, depth: int = 0) -> tuple[str, ...]:
         row.state,
         str(row.cpu_ms),
         str(row.mailbox),
+        *((one_line(row.domain, DOMAIN_MAX),) if domains else ()),
         one_line(row.at, 200),
     )
 
@@ -88,7 +90,9 @@ def shares_of(before: list[ThreadRow], rows: list[ThreadRow], seconds: float) ->
 def listing(rows: list[ThreadRow], tree: bool = False, width: int = 0) -> list[str]:
     """All rows as lines."""
     placed = as_tree(rows) if tree else [(row, 0) for row in rows]
-    return table([cells(row, depth) for row, depth in placed], width=width)
+    domains = any(row.domain for row in rows)
+    head = (*HEAD[:-1], "DOMAIN", HEAD[-1]) if domains else HEAD
+    return table([cells(row, depth, domains) for row, depth in placed], head, width=width)
 
 
 def told(row: ThreadRow) -> str:

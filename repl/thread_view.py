@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.repl.host import Description, ThreadRow
 from holdfast.vm import ids
+from holdfast.vm.objects import live
 from holdfast.vm.waits import Ask, Join, Receive, Room, Sleep, Space, Wait
 
 if TYPE_CHECKING:
@@ -43,7 +44,23 @@ def row_of(world: World, thread: Thread) -> ThreadRow:
         return ThreadRow(kid, name, state, "", parent=parent, console=console)
     place = world.looking.where(thread)
     at = f"{place[0]}:{place[1]} in {place[2]}" if place is not None else ""
-    return ThreadRow(kid, name, state, at, round(thread.spent * 1000), len(thread.mailbox or ()), parent, console)
+    spent, waiting = round(thread.spent * 1000), len(thread.mailbox or ())
+    return ThreadRow(kid, name, state, at, spent, waiting, parent, console, domain_of(world, thread))
+
+
+def domain_of(world: World, thread: Thread) -> str:
+    """What a thread may do: the domains that it is in, the innermost last; its grants with their rights; its budget."""
+    domain = thread.domain
+    if domain is None:
+        return ""
+    monitor = world.monitor
+    chain = [domain]
+    while (above := chain[-1].parent) is not None and above is not monitor.top:
+        chain.append(above)
+    names = " > ".join(str(one.name) for one in reversed(chain))
+    grants = [f"{name}:{monitor.rights(domain, value) or '-'}" for name, value in live(domain.grants).v.items()]
+    budget = [f"{kind} {used:_}/{given:_}" for kind, (used, given) in world.authority.budgets.shown(thread).items()]
+    return f"{names} [{' '.join(grants)}]" + (f" {', '.join(budget)}" if budget else "")
 
 
 def kid_of(obj: Any) -> str:
@@ -155,6 +172,9 @@ def describe_thread(inspector: Inspector, thread: Thread, width: int) -> Descrip
     found = waits(thread) if alive else None
     messages = messages_of(thread) if alive else []
     rows = [(name, pointed(value, room)) for name, value in fields]
+    may = domain_of(world, thread)
+    if may:
+        rows.append(("domain", may))
     if found is not None:
         rows.insert(2, ("waits for", in_words(found)))
     for number, message in enumerate(messages):
@@ -174,6 +194,7 @@ def describe_thread(inspector: Inspector, thread: Thread, width: int) -> Descrip
         "kind": "Thread",
         "id": kid_of(thread) or None,
         "parts": {name: plain(value) for name, value in fields},
+        "domain": may,
         "waits": found,
         "messages": [plain(message) for message in messages],
         "frames": [

@@ -155,7 +155,8 @@ def test_no_dead_files() -> None:
             return any(path.name in text for text in python.values())
         if name not in modules() or path.stem in ("__init__", "__main__"):
             return True
-        module = ".".join(("holdfast", *path.with_suffix("").parts))
+        parts = path.with_suffix("").parts
+        module = ".".join(("holdfast", *(parts[1:] if parts[0] == "api" else parts)))
         by_name = re.compile(rf"""(["']|-m ){re.escape(module)}\b""")
         return any(
             module in imports.get(other, ()) or by_name.search(text) for other, text in files().items() if other != name

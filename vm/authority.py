@@ -58,7 +58,11 @@ class Authority:
             """A capability that can be ended: pass on ``.cap``, and keep the rest for ``.revoke()``."""
             return functions["revocable"](top, x, rights)
 
-        return {"only": only, "rights": rights, "revocable": revocable}
+        def frozen(x: Any) -> Any:
+            """A deep copy of Lists, Maps and Sets that nobody can change; it crosses between domains as a Text does."""
+            return functions["frozen"](top, x)
+
+        return {"only": only, "rights": rights, "revocable": revocable, "frozen": frozen}
 
     def install(self) -> None:
         """Fill the globals, and give the classes of built-in kinds their guarded methods."""
@@ -82,10 +86,26 @@ class Authority:
                 self.method(cls, name[2:], vars(cls)[name])
         scheduler = world.scheduler
         scheduler.entry = crossing.entry
+        scheduler.monitor = self.monitor
         scheduler.budgets = self.budgets
         scheduler.own = world.unwinder.own
         scheduler.out = self.monitor.out
         scheduler.error_for = crossing.error_for
+        self.name_methods()
+
+    def name_methods(self) -> None:
+        """Give host methods names by which they are stored: a thread may be about to call one."""
+        world = self.world
+        kinds: list[Any] = [world.collections.List, world.collections.Map, world.collections.Set, self.revocable_class]
+        kinds += [world.scheduler.thread_class, world.mail.message_class, world.consoles.console_class]
+        kinds += [*world.device_classes.values(), type(world.globals["caps"]), type(world.globals["threads"])]
+        for kind in kinds:
+            for name, function in vars(kind).items():
+                if name.startswith("m_") and type(function) is FunctionType:
+                    world.globals[f"M:{kind._name}.{name[2:]}"] = function
+        for key, function in world.globals.items():
+            if key.startswith("M:") and type(function) is FunctionType:
+                function.__dict__["__hold_method__"] = key[2:]
 
     def replaced(self) -> dict[FunctionType, tuple[Callable[..., Any], bool]]:
         """Built-in functions to what guarded code calls in their place, also as a value or in a thread of its own."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from holdfast.vm import bigint, limits, order
-from holdfast.vm.methods.arguments import declared, items_of, key_table, need_int, needs
+from holdfast.vm.methods.arguments import declared, items_of, key_table, need_int, needs, readable
 from holdfast.vm.methods.number import round_half_up
 from holdfast.vm.objects import ListBase, MapBase, SetBase, fail, kind_name
 from holdfast.vm.ops import check_key, length
@@ -286,6 +286,7 @@ def builtins(runtime: Runtime) -> dict[str, Callable[..., Any]]:
 
 def _items(kind: str, value: Any) -> list[Any]:
     """The items of what a collection can be made of."""
+    value = readable(value)
     if type(value) in (str, bytes, range) or isinstance(value, (ListBase, MapBase, SetBase)):
         return items_of(kind, value)
     return _not_converted(kind, value)  # type: ignore[no-any-return]
@@ -293,6 +294,7 @@ def _items(kind: str, value: Any) -> list[Any]:
 
 def _map(value: Any) -> dict[Any, Any]:
     """The raw dict of a Map that is made of another or of pairs."""
+    value = readable(value)
     if isinstance(value, MapBase):
         return dict(value.v)
     if not isinstance(value, ListBase):

@@ -23,7 +23,8 @@ from holdfast.vm import ids
 from holdfast.vm.domains import ALL, Cap, Domain
 from holdfast.vm.helpers import Field, check_call
 from holdfast.vm.monitor import SCALARS, Monitor
-from holdfast.vm.objects import Obj, fail, kind_name, live
+from holdfast.vm.objects import ERRORS, Error, Obj, fail, kind_name, live, make_error
+from holdfast.vm.show import to_text
 
 if TYPE_CHECKING:
     from holdfast.vm.code import Proto
@@ -78,8 +79,7 @@ class Calls:
         return found
 
     def method(self, function: Any) -> FunctionType:
-        """The same for a method, which is called with ``self`` first.  (Kept apart: of a host function it is
-        another.)"""
+        """The same for a method, which is called with ``self`` first.  (Of a host function it is another one.)"""
         if type(function) is not FunctionType:
             function = function.function()  # of the prelude, not compiled yet
         found = function.__dict__.get("nm")
@@ -112,7 +112,8 @@ class Calls:
             return function.__dict__["n"]  # type: ignore[no-any-return]  # it runs as its owner
         self.monitor.weaker(domain, owner)
         proto = self.table.proto_of(function.__code__)
-        assert proto is not None
+        if proto is None:  # a function of the host
+            return self.code(function)
         cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
         base = proto.base or proto
         captured = [cells[name].cell_contents if name in cells else None for name in base.function.captures]
@@ -128,11 +129,12 @@ class Calls:
             target = self.monitor.reach(domain, function, "x")
             self.world.helpers.check(target, positional, names)
             return self.opened(domain, target)
+        code = type(function) is FunctionType and self.monitor.is_code(function)
+        if type(function) is FunctionType and not code and not self.monitor.counts(domain, function):
+            self.monitor.refuse(function, "x", None)  # its parameters are no less secret than what it does
         self.world.helpers.check(function, positional, names)
-        if self.monitor.is_code(function):
+        if code:
             return self.code(function)
-        if not self.monitor.counts(domain, function):
-            self.monitor.refuse(function, "x", None)
         return function.__dict__["n"]  # type: ignore[no-any-return]
 
     def callee(self, domain: Domain, key: str, positional: int, names: tuple[str, ...]) -> FunctionType:
@@ -336,6 +338,11 @@ class Calls:
                 raw = live(item).v
                 stack.extend(raw.values() if kind == ids.MAP else raw if kind == ids.LIST else ())
         return True
+
+    def words_of(self, domain: Domain, error: Error) -> Error:
+        """Kind and message of another's error, as a new one."""
+        kind = error._name if type(error) is ERRORS.get(error._name) else "Error"
+        return make_error(kind, to_text(error.f_message, self.guarded.seeing(domain)))
 
     # ------------------------------------------------------------------ the machine's own objects
 

@@ -15,13 +15,14 @@ from holdfast.vm.calls import Calls
 from holdfast.vm.domains import ALL, Cap, Condition, Domain
 from holdfast.vm.helpers import a, check_call
 from holdfast.vm.monitor import SCALARS, Monitor
-from holdfast.vm.objects import ERRORS, NEW, Error, Obj, fail, kind_name, live, make_error, read_only, seal
-from holdfast.vm.show import to_text
+from holdfast.vm.objects import NEW, Error, Obj, fail, kind_name, live, read_only, seal
 
 if TYPE_CHECKING:
     from holdfast.vm.thread import Thread
     from holdfast.vm.world import World
 
+FROZEN_DEPTH = 1_000
+"""Collections inside each other that can be frozen."""
 RESERVED = ("drop", "limit", "names", "rights")
 """Names that no grant can have: they are methods of ``caps``."""
 
@@ -77,7 +78,41 @@ class Crossing:
             made.condition = condition
             return made
 
-        return {"only": only, "rights": rights, "revocable": revocable}
+        return {"only": only, "rights": rights, "revocable": revocable, "frozen": self.frozen}
+
+    def frozen(self, domain: Domain, x: Any) -> Any:
+        """A copy of Lists, Maps and Sets, as deep as they go, that nobody can change; it crosses domains as a Text does.
+
+        Nothing recurses; a collection that contains itself is refused, and so is an instance or a function in it.
+        """
+        monitor, world = self.monitor, self.world
+        freezer = monitor.freezer()
+        out: list[Any] = [None]
+        stack: list[tuple[Any, Any, Any, frozenset[int]]] = [(x, out, 0, frozenset())]
+        while stack:
+            value, target, key, around = stack.pop()
+            if type(value) in SCALARS or getattr(value, "_o", None) is freezer:
+                target[key] = value
+                continue
+            source = monitor.reach(domain, value, "r") if isinstance(value, Obj) else value
+            kind = getattr(type(source), "_k", 0)
+            if kind not in (ids.LIST, ids.MAP, ids.SET):
+                fail("TypeError", f"{a(source)} cannot be frozen: only values, and Lists, Maps and Sets of them")
+            if id(source) in around or len(around) >= FROZEN_DEPTH:
+                fail("ValueError", "a collection that contains itself, or is nested too deeply, cannot be frozen")
+            inside = around | {id(source)}
+            keys = source.v if kind != ids.LIST else ()
+            if any(type(part) not in SCALARS for part in keys):
+                fail("TypeError", "only values can be keys of what is frozen")
+            collections = world.collections
+            made: Any = (collections.List, collections.Map, collections.Set)[kind - 1]()
+            made._t, made._i, made._o = None, NEW, freezer
+            made.v = [None] * len(source.v) if kind == ids.LIST else dict.fromkeys(source.v)
+            target[key] = made
+            pairs = enumerate(source.v) if kind == ids.LIST else source.v.items() if kind == ids.MAP else ()
+            for place, part in pairs:
+                stack.append((part if source is value else monitor.through(domain, value, part), made.v, place, inside))
+        return out[0]
 
     def revoke(self, self_: Any) -> None:
         """End the capability: from now on every use of what was reached through it fails."""
@@ -111,10 +146,13 @@ class Crossing:
         def revocable(domain: Domain, v_x: Any, v_rights: Any = ALL) -> Any:
             return functions["revocable"](domain, v_x, v_rights)
 
+        def frozen(domain: Domain, v_x: Any) -> Any:
+            return self.frozen(domain, v_x)
+
         functions = self.functions()
         return {
             "b:print": print_, "b:Text": text, "b:receive": receive, "b:type_name": type_name, "b:only": only,
-            "b:rights": rights, "b:revocable": revocable, **self.caps_methods(), **self.threads_methods(),
+            "b:rights": rights, "b:revocable": revocable, "b:frozen": frozen, **self.caps_methods(), **self.threads_methods(),
             **self.thread_methods(),
         }  # fmt: skip
 
@@ -200,10 +238,10 @@ class Crossing:
             return scheduler.join(monitor.reach(domain, self_, "r"))
 
         def send(self_: Any, domain: Domain, v_value: Any, v_wait: Any = False) -> None:
-            world.mail.send(self.receiver(domain, self_), monitor.out(domain, v_value), v_wait is True)
+            world.mail.send(self.receiver(domain, self_), monitor.out(domain, v_value), v_wait is True, domain)
 
         def ask(self_: Any, domain: Domain, v_value: Any) -> Any:
-            return world.mail.ask(self.receiver(domain, self_), monitor.out(domain, v_value))
+            return world.mail.ask(self.receiver(domain, self_), monitor.out(domain, v_value), domain)
 
         def controlled(act: Callable[..., Any]) -> Callable[..., Any]:
             def control(self_: Any, domain: Domain, *args: Any) -> None:
@@ -226,7 +264,7 @@ class Crossing:
             message = monitor.reach(domain, self_, "w")
             error = v_error if type(v_error) is str else monitor.reach(domain, v_error, "r")
             if isinstance(v_error, Cap) and isinstance(error, Error):
-                error = make_error(error._name if error._name in ERRORS else "Error", to_text(error.f_message))
+                error = self.calls.words_of(domain, error)
             world.message_methods["fail"](message, error)
 
         return {
@@ -268,10 +306,11 @@ class Crossing:
             function, receiver = (found, (callee,)) if type(found) is FunctionType else (found.function, ())
         elif isinstance(callee, Cap):
             function = monitor.reach(domain, callee, "x")
+        value = type(function) is FunctionType and not (isinstance(callee, Cap) or method)
+        if value and not (monitor.is_code(function) or monitor.counts(domain, function)):
+            monitor.refuse(function, "x", None)
         if method is None:
             check_call(function, positional + len(receiver), names)
-        if not (isinstance(callee, Cap) or method or monitor.is_code(function) or monitor.counts(domain, function)):
-            monitor.refuse(function, "x", None)
         child = domain
         if grants is not None or budget is not None:
             child = monitor.below(domain, function.__name__)
@@ -327,8 +366,7 @@ class Crossing:
         domain = thread.domain if thread is not None else None
         if domain is None or self.monitor.counts(domain, error):
             return error
-        text = to_text(error.f_message, self.calls.guarded.seeing(domain))
-        made = make_error(error._name if type(error).__name__ == error._name else "Error", text)
+        made = self.calls.words_of(domain, error)
         made._o = domain
         return made
 

@@ -44,8 +44,9 @@ class CaptureError(RuntimeError):
     """A stack that is not what capture relies on: a mistake of the machine, never of a program."""
 
 
-STOPS = CALLS | {"safepoint", "atomic_commit"}
-"""Operations in which a thread may be parked: the end of an ``atomic`` waits for the files that it has changed."""
+STOPS = CALLS | {"safepoint", "atomic_commit", "behalf_begin"}
+"""Operations in which a thread may be parked: the end of an ``atomic`` waits for the files that it has changed, and the
+frame of an ``on_behalf`` in plain code goes on in guarded code."""
 
 
 @dataclass(slots=True)

@@ -262,8 +262,7 @@ class Guarded:
         return self.monitor.through(domain, obj, value) if isinstance(obj, Cap) else value
 
     def getbox(self, domain: Domain, box: Any, name: str | None, changes: bool) -> Any:
-        """A captured variable that lives in a Box: of another domain a ``var`` is refused, a ``let`` gives its
-        value."""
+        """A captured variable in a Box: of another domain a ``var`` is refused, a ``let`` gives its value."""
         owner = self.monitor.owner(box)
         if changes:
             self.own_box(domain, box)
@@ -379,8 +378,7 @@ class Guarded:
         if isinstance(value, Error) and not self.monitor.counts(domain, value):
             self.monitor.refuse(value, "r", None)
         if isinstance(value, Cap) and isinstance(value.target, Error):
-            target = self.monitor.reach(domain, value, "r")
-            fail(target.f_kind, target.f_message)
+            raise Thrown(self.calls.words_of(domain, self.monitor.reach(domain, value, "r"))) from None
         return self.world.unwinder.throw(value)
 
     def assertion(self, domain: Domain, source: str, message: Any, *values: Any) -> Thrown:

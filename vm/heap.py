@@ -38,7 +38,7 @@ from holdfast.vm.codec import (
 from holdfast.vm.domains import Condition, Domain
 from holdfast.vm.hooks import BareMachine, FunctionParts, Machine
 from holdfast.vm.large import Large, LargeTexts
-from holdfast.vm.objects import ERRORS, NEW, Box, Collections, Obj
+from holdfast.vm.objects import ERRORS, NEW, Box, Collections, Obj, fail
 from holdfast.vm.piecelist import PieceList
 from holdfast.vm.piecemap import PieceMap
 from holdfast.vm.pieces import PieceBase
@@ -157,6 +157,8 @@ class Heap:
         self.found: dict[int, Obj | FunctionType] | None = None
         """Objects that got an id and must be written; there only while a checkpoint encodes."""
         self.open: Checkpoint | None = None
+        self.frozen: Any = None
+        """What owns Lists, Maps and Sets that cannot be changed; None as long as there are none."""
         self.levels: list[dict[int, tuple[Obj, list[Any]]]] = []
         self.roots: dict[str, Obj] = {}
         self.roots_changed = False
@@ -186,6 +188,7 @@ class Heap:
             raise WorldDamaged(f"the world {self.store.path} cannot be opened: {error}; restore a backup") from None
         if not isinstance(self.roots.get(ROOT), Obj):
             raise WorldDamaged(f"the world {self.store.path} has no root object; restore a backup")
+        self.frozen = self.roots.get("frozen")
         self._delete_above(self.serial)
 
     def _delete_above(self, serial: int) -> None:
@@ -476,6 +479,8 @@ class Heap:
         cls = type(obj)
         if cls is cls._ghost:
             self.load(obj)
+        if self.frozen is not None and cls._k < ids.BOX and getattr(obj, "_o", None) is self.frozen:
+            fail("TypeError", f"a frozen {obj._name} cannot be changed: make a new one")
         opened = self.open
         if opened is not None:
             token = obj._t

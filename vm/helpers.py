@@ -50,8 +50,9 @@ class Helpers:
             "_List": self.collections.List, "_Map": self.collections.Map, "_Set": self.collections.Set, "_Box": Box,
             "_poll": False, "_deopt": u.deopt, "_enter": u.enter, "_caught": u.caught, "_unwind": u.unwind,
             "_throw": u.throw, "_rethrow": u.rethrow, "_catchable": catchable, "_assertion": assertion,
-            "_check": check_call, "_callable": callable_, "_lookup": self.lookup, "_method": self.known_method, "_len":
-            len, "_inrange": inrange, "_iter1": self.iterate, "_iter2": self.iterate_pairs, "_pairgone": pair_gone,
+            "_check": check_call, "_callable": callable_, "_lookup": self.lookup, "_method": self.known_method,
+            "_len": len,
+            "_inrange": inrange, "_iter1": self.iterate, "_iter2": self.iterate_pairs, "_pairgone": pair_gone,
             "_pairkey": pair_key, "_pairvalue": pair_value, "_getbox": get_box,
             "_without": without, "_getfield_or_nil": self.getfield_or_nil, "_index_or_nil": self.index_or_nil,
             "_map": self.make_map,
@@ -74,7 +75,7 @@ class Helpers:
         if kind == ids.MAP:
             return ops.index(obj, name)
         if kind == ids.CAPABILITY:
-            return obj._monitor.guarded.getfield(obj._monitor.top, obj, name)
+            return obj._monitor.guarded.getfield(obj._monitor.reading, obj, name)
         if type(obj) is FunctionType and name in ("name", "doc"):
             return obj.__name__ if name == "name" else obj.__doc__
         if obj is None:
@@ -98,7 +99,7 @@ class Helpers:
             fail("TypeError", f"{kind_name(obj)} has no fields that could be assigned ('{name}')")
         live(obj)
         if obj._k == ids.CAPABILITY:
-            obj._monitor.guarded.setfield(obj._monitor.top, obj, name, value)  # type: ignore[attr-defined]
+            obj._monitor.guarded.setfield(obj._monitor.reading, obj, name, value)  # type: ignore[attr-defined]
             return
         if obj._k != ids.MAP and "f_" + name not in field_slots(obj):
             fail("NameError", f"{kind_name(obj)} has no field '{name}'{hint(name, field_names(obj))}")
@@ -116,7 +117,7 @@ class Helpers:
         if getattr(type(obj), "_k", 0) == ids.MAP:
             return obj.v.get(name)
         if getattr(type(obj), "_k", 0) == ids.CAPABILITY:
-            return obj._monitor.guarded.getfield_or_nil(obj._monitor.top, obj, name)
+            return obj._monitor.guarded.getfield_or_nil(obj._monitor.reading, obj, name)
         return self.getfield(obj, name)
 
     def index_or_nil(self, obj: Any, index: Any) -> Any:
@@ -126,7 +127,7 @@ class Helpers:
             ops.check_key(index)
             return obj.v.get(index)
         if getattr(type(obj), "_k", 0) == ids.CAPABILITY:
-            return obj._monitor.guarded.index_or_nil(obj._monitor.top, obj, index)
+            return obj._monitor.guarded.index_or_nil(obj._monitor.reading, obj, index)
         return ops.index(obj, index)
 
     def make_map(self, parts: tuple[Any, ...]) -> Any:
@@ -220,7 +221,7 @@ class Helpers:
         if kind in (ids.MAP, ids.SET):
             return iter(list(value.v))
         if kind == ids.CAPABILITY:
-            return value._monitor.guarded.iter1(value._monitor.top, value)  # type: ignore[no-any-return]
+            return value._monitor.guarded.iter1(value._monitor.reading, value)  # type: ignore[no-any-return]
         fail("TypeError", f"for cannot walk over {a(value)}: it takes a List, Map, Set, Text, Bytes or Range")
 
     def iterate_pairs(self, value: Any) -> Iterator[Any]:
@@ -230,7 +231,7 @@ class Helpers:
         if kind == ids.MAP:
             return iter(list(value.v))
         if kind == ids.CAPABILITY:
-            return value._monitor.guarded.iter2(value._monitor.top, value)  # type: ignore[no-any-return]
+            return value._monitor.guarded.iter2(value._monitor.reading, value)  # type: ignore[no-any-return]
         if kind == ids.SET:
             fail("TypeError", "for with two names walks over a Map or List; a Set has values only")
         return enumerate(self.iterate(value))
@@ -263,7 +264,7 @@ def method_names(obj: Any) -> list[str]:
 def callable_(function: Any, positional: int, names: tuple[str, ...]) -> Any:
     """What ``f(…)`` calls in plain code: a function, or what a capability for one stands for."""
     if getattr(type(live(function)), "_k", 0) == ids.CAPABILITY:
-        function = function._monitor.reach(function._monitor.top, function, "x")
+        function = function._monitor.reach(function._monitor.reading, function, "x")
     check_call(function, positional, names)
     return function
 
@@ -349,7 +350,7 @@ def pair_key(container: Any, turn: Any) -> Any:
 def pair_value(container: Any, turn: Any) -> Any:
     """The value."""
     if getattr(type(container), "_k", 0) == ids.CAPABILITY:
-        return container._monitor.guarded.pairvalue(container._monitor.top, container, turn)
+        return container._monitor.guarded.pairvalue(container._monitor.reading, container, turn)
     return container.v[turn] if getattr(type(container), "_k", 0) == ids.MAP else turn[1]
 
 

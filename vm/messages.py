@@ -31,15 +31,17 @@ SECONDS_MAX = 1e10
 class Message(Obj):
     """A message as its receiver sees it."""
 
-    __slots__ = ("answer", "answered", "asker", "payer", "sender", "value")
+    __slots__ = ("answer", "answered", "asker", "payer", "receiver", "sender", "value")
     _k = ids.MESSAGE
-    _slots = ("value", "sender", "answered", "answer", "payer")
+    _slots = ("value", "sender", "answered", "answer", "payer", "receiver")
     _name = "Message"
     f_value, f_sender = map(read_only, ("value", "sender"))
     value: Any
     sender: Any
     payer: Domain | None
-    """Whose budget it counts for while it waits in a mailbox."""
+    """The domain that sent it: its budget counts for while it waits in a mailbox."""
+    receiver: Thread | None
+    """The thread that has received it: only that can act on behalf of its sender."""
     answered: Any
     """nil: nobody has asked; ``open``, ``reply`` or ``fail``."""
     answer: Any
@@ -58,17 +60,16 @@ class Mail:
 
     # ------------------------------------------------------------------ sending
 
-    def message(self, value: Any, answered: str | None) -> Message:
-        """A new message of the current thread."""
+    def message(self, value: Any, answered: str | None, domain: Domain | None = None) -> Message:
+        """A new message of the current thread, in code that runs in a domain (None: in that of the thread)."""
         made = self.message_class()
         made._t = self.scheduler.heap.token
         made._i = NEW
         made.value = value
         made.sender = self.scheduler.current
         made.answered = answered
-        made.answer = made.asker = made.payer = None
-        if made.sender is not None and made.sender.domain is not None:
-            made.payer = made.sender.domain
+        made.answer = made.asker = made.payer = made.receiver = None
+        made.payer = domain if domain is not None else made.sender.domain if made.sender is not None else None
         return made
 
     def notice(self, value: Any, receiver: Thread) -> Message:
@@ -79,9 +80,9 @@ class Mail:
             made._o = receiver.domain
         return made
 
-    def send(self, thread: Thread, value: Any, wait: bool) -> None:
+    def send(self, thread: Thread, value: Any, wait: bool, domain: Domain | None = None) -> None:
         """Put a value into the mailbox of a thread; where that is full, wait for room or throw."""
-        self.deliver(thread, self.message(value, None), wait)
+        self.deliver(thread, self.message(value, None, domain), wait)
 
     def deliver(self, thread: Thread, message: Message, wait: bool) -> None:
         """Put a message into a mailbox."""
@@ -127,13 +128,13 @@ class Mail:
         if wait is not None and type(wait) is Receive and len(thread.mailbox) > wait.count:
             scheduler.make_ready(thread)
 
-    def ask(self, thread: Thread, value: Any) -> Any:
+    def ask(self, thread: Thread, value: Any, domain: Domain | None = None) -> Any:
         """Send a message and wait for its answer."""
         scheduler = self.scheduler
         if thread is scheduler.current:
             fail("ThreadError", "a thread cannot ask itself")
         scheduler.may_wait()
-        message = self.message(value, "open")
+        message = self.message(value, "open", domain)
         self.deliver(thread, message, wait=False)
         scheduler.refuse_circle(thread)
         return scheduler.wait(Ask(thread, message))
@@ -209,6 +210,10 @@ class Mail:
             del box[place]
         if message.payer is not None:
             self.scheduler.budgets.release(message.payer, "mailbox")
+        heap = self.scheduler.heap
+        if message._t is not heap.token:
+            heap.barrier(message)
+        message.receiver = thread
         senders = thread.senders
         if senders:
             self.scheduler.make_ready(senders[0])

@@ -56,6 +56,19 @@ class Monitor:
         self.heap.set_root("domain", made)
         return made
 
+    @property
+    def reading(self) -> Domain:
+        """Who uses a capability in the host's own code: for whom a host function works, or else the whole world."""
+        return self.acting or self.top
+
+    def freezer(self) -> Domain:
+        """What owns the Lists, Maps and Sets that nobody can change: they count for everybody."""
+        heap = self.heap
+        if heap.frozen is None:
+            heap.frozen = self.below(self.top, "frozen")
+            heap.set_root("frozen", heap.frozen)
+        return heap.frozen  # type: ignore[no-any-return]
+
     # ------------------------------------------------------------------ who owns what
 
     def owner(self, value: Any) -> Domain:
@@ -68,9 +81,12 @@ class Monitor:
         return self.top if found is None else found
 
     def is_code(self, function: FunctionType) -> bool:
-        """Is it code: a function or class at the top of a file, or one of the machine?  Calling it needs no right."""
+        """Is it code: a function or class at the top of a file, or one of the machine?  Calling it needs no right.
+
+        A function of the host that was granted (:mod:`holdfast.vm.outside`) is none: who has it got it from somebody.
+        """
         proto = self.world.table.proto_of(function.__code__)
-        return proto is None or proto.top
+        return proto.top if proto is not None else "__hold_outside__" not in function.__dict__
 
     def counts(self, domain: Domain, value: Any) -> bool:
         """Is the reference more than inert for the domain?"""
@@ -78,7 +94,11 @@ class Monitor:
             return value.holder.within(domain)
         if isinstance(value, FunctionType):
             return self.is_code(value) or self.owner(value).within(domain)
-        return self.owner(value).within(domain)
+        owner = self.owner(value)
+        if owner.within(domain) or owner is self.heap.frozen:
+            return True
+        # What a message says its sender knows: it can be read in a block on behalf of that.
+        return value._k == ids.MESSAGE and value.payer is not None and value.payer.within(domain)
 
     def rights(self, domain: Domain, value: Any) -> str:
         """What the domain may do with what a value refers to."""
@@ -86,7 +106,10 @@ class Monitor:
             return ALL
         if isinstance(value, Cap):
             return value.effective() if value.holder.within(domain) else ""
-        return ALL if self.counts(domain, value) else ""
+        if not self.counts(domain, value):
+            return ""
+        frozen = self.heap.frozen is not None and getattr(value, "_o", None) is self.heap.frozen
+        return "r" if frozen else ALL
 
     def reach(self, domain: Domain, value: Any, need: str) -> Any:
         """The object that a reference stands for, loaded, if all these rights are there; a CapabilityError else."""
@@ -177,7 +200,7 @@ class Monitor:
     def through(self, domain: Domain, cap: Cap, value: Any) -> Any:
         """What comes out through a capability (rules 1 and 3)."""
         kind = type(value)
-        if kind in SCALARS:
+        if kind in SCALARS or (self.heap.frozen is not None and getattr(value, "_o", None) is self.heap.frozen):
             return value
         container = self.owner(cap.target)
         if isinstance(value, Cap):

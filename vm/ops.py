@@ -228,6 +228,12 @@ def _order(a: Any, b: Any, sign: str) -> int | None:
     """The order of two Lists; anything else has none."""
     if isinstance(a, ListBase) and isinstance(b, ListBase):
         return order.compare_lists(a, b)
+    cap: Any = next((x for x in (a, b) if getattr(type(x), "_k", 0) == CAPABILITY), None)
+    if cap is not None:
+        monitor = cap._monitor
+        left, right = (monitor.guarded.calls.deep(monitor.reading, x) for x in (a, b))
+        if isinstance(left, ListBase) and isinstance(right, ListBase):
+            return order.compare_lists(left, right)
     if type(a) is type(b) or (isinstance(a, Obj) and isinstance(b, Obj)):
         pair = f"{kind_name(a)} {sign} {kind_name(b)}"
         fail("TypeError", f"cannot compare {pair}: only numbers, Texts, Bytes and Lists have an order")
@@ -314,7 +320,7 @@ def contains(item: Any, container: Any) -> bool:
         check_key(item, kind_name(container))
         return item in container.v
     if number == CAPABILITY:
-        found: bool = container._monitor.guarded.contains(container._monitor.top, item, container)
+        found: bool = container._monitor.guarded.contains(container._monitor.reading, item, container)
         return found
     fail("TypeError", f"cannot look into {kind_name(container)} with in: Text, Bytes, Range, List, Map and Set can be")
 
@@ -404,7 +410,7 @@ def length(value: Any) -> int:
     if isinstance(value, COLLECTIONS):
         return len(value.v)
     if getattr(kind, "_k", 0) == CAPABILITY:
-        return value._monitor.guarded.len(value._monitor.top, value)  # type: ignore[no-any-return]
+        return value._monitor.guarded.len(value._monitor.reading, value)  # type: ignore[no-any-return]
     fail("TypeError", f"{kind_name(value)} has no length: Text, Bytes, Range, List, Map and Set have")
 
 
@@ -423,7 +429,7 @@ def index(value: Any, at: Any) -> Any:
     if isinstance(value, MapBase):
         return _map_item(value.v, at)
     if getattr(kind, "_k", 0) == CAPABILITY:
-        return value._monitor.guarded.index(value._monitor.top, value, at)
+        return value._monitor.guarded.index(value._monitor.reading, value, at)
     if kind is str or kind is bytes or kind is range or isinstance(value, ListBase):
         fail("TypeError", f"the index of a {kind_name(value)} must be an Int or a Range, not {kind_name(at)}")
     _no_items(value)
@@ -457,7 +463,7 @@ def set_index(value: Any, at: Any, item: Any) -> None:
         except IndexError:
             outside(value, at, "; push adds an item")
     elif getattr(type(value), "_k", 0) == CAPABILITY:
-        value._monitor.guarded.setindex(value._monitor.top, value, at, item)
+        value._monitor.guarded.setindex(value._monitor.reading, value, at, item)
     elif type(value) in (str, bytes, range):
         fail("TypeError", f"a {kind_name(value)} cannot be changed: make a new one")
     else:
@@ -528,7 +534,7 @@ def operators(runtime: Runtime) -> dict[str, Callable[..., Any]]:
             return new_list(a.v.copy() + b.v.copy())
         if isinstance(a, Obj) and isinstance(b, Obj) and CAPABILITY in (a._k, b._k):
             cap: Any = a if a._k == CAPABILITY else b
-            return cap._monitor.guarded.add(cap._monitor.top, a, b)
+            return cap._monitor.guarded.add(cap._monitor.reading, a, b)
         return add(a, b)
 
     def mul_any(a: Any, b: Any) -> Any:
@@ -538,6 +544,10 @@ def operators(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         if isinstance(a, ListBase) and type(b) in (int, bool):
             limits.check_items("List", len(a.v) * max(0, b))
             return new_list(a.v.copy() * b if b > 0 else [])
+        for cap, count in ((a, b), (b, a)):
+            if getattr(type(cap), "_k", 0) == CAPABILITY and type(count) in (int, bool):
+                inner = cap._monitor.guarded.view(cap._monitor.reading, cap)
+                return mul_any(inner, count) if inner is not cap else mul(a, b)
         return mul(a, b)
 
     def index_any(value: Any, at: Any) -> Any:
@@ -558,7 +568,7 @@ def operators(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         if isinstance(value, MapBase):
             return index(value, make_range(low, high, closed))  # a Range is a key like any immutable
         if getattr(type(value), "_k", 0) == CAPABILITY:
-            return value._monitor.guarded.slice(value._monitor.top, value, low, high, closed)
+            return value._monitor.guarded.slice(value._monitor.reading, value, low, high, closed)
         _no_items(value)
 
     def set_index_any(value: Any, at: Any, item: Any) -> None:

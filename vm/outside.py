@@ -3,9 +3,9 @@
 A call parks its thread; the function runs in an OS thread of its own, with copies of the arguments, and its result
 crosses as a copy.  So a slow function holds nobody up, and none ever meets an object of the world.
 
-What a function raises becomes an ``Error`` with the exception's text and nothing else; a call that takes longer than its
-timeout throws, and its result is dropped.  A call that was under way when the world was closed throws when its thread
-goes on: whether it was done is not known.
+What a function raises becomes an ``Error`` with the exception's text and nothing else; a call that takes longer than
+its timeout throws, and its result is dropped.  A call that was under way when the world was closed throws when its
+thread goes on: whether it was done is not known.
 """
 
 from __future__ import annotations
@@ -118,6 +118,7 @@ class Outside:
             finally:
                 monitor.acting = outer
 
+        outside.__hold_outside__ = name  # type: ignore[attr-defined]
         outside.__hold_rights__ = {"arguments": "r"}  # type: ignore[attr-defined]
         outside.__hold_waits__ = True  # type: ignore[attr-defined]
         outside.__hold_deep__ = True  # type: ignore[attr-defined]
@@ -132,6 +133,7 @@ class Outside:
             """A function that was granted in an earlier run."""
             fail("CapabilityError", f"the function '{name}' was granted in an earlier run: grant it again")
 
+        outside.__hold_outside__ = name  # type: ignore[attr-defined]
         outside.__hold_rights__ = {"arguments": ""}  # type: ignore[attr-defined]
         made = guest_callable(outside, name)
         self.world.globals["x:" + name] = made

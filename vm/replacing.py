@@ -29,8 +29,6 @@ class Replacing:
     """At every so many safepoints a thread's stack is replaced by what was captured of it; 0: never."""
     countdown = 0
     victim: Thread | None = None
-    move: Callable[[Thread, Any], None]
-    """Lets a parked thread go on in a domain."""
     entry: Callable[[Thread, Any], Any]
     """Begins a thread of a domain below the whole world's: the result of its function."""
     own: Callable[[Error, Any], None]
@@ -41,15 +39,15 @@ class Replacing:
     """An error of one thread as another one may see it."""
 
     def __init__(self) -> None:
-        self.moved: dict[Thread, Any] = {}
-        """Threads that have given up rights, and the domains in which they go on."""
+        self.moved: dict[Thread, Callable[[], None]] = {}
+        """Threads whose frames are to go on in guarded code, and what brings that about."""
 
     def replace_some(self) -> None:
         """Between two slices: replace the stacks of those that are to have another one."""
         if self.moved:
             moved, self.moved = self.moved, {}
-            for thread, domain in moved.items():
-                self.move(thread, domain)
+            for move in moved.values():
+                move()
         if self.victim is not None:
             victim, self.victim = self.victim, None
             self.replace(victim, self.through_bytes)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.lang.guard import GIVEN, RUNNING
 from holdfast.vm.frames import Frame
-from holdfast.vm.objects import fail
+from holdfast.vm.messages import Message
+from holdfast.vm.objects import fail, live
 from holdfast.vm.waits import Wait
 
 if TYPE_CHECKING:
@@ -89,7 +90,46 @@ class Shedding:
             monitor.shed(domain, name, rights)
         else:
             monitor.drop(domain, name)
-        scheduler.moved[thread] = domain
+        scheduler.moved[thread] = lambda: self.move(thread, domain)
+        scheduler.wait(Shed())
+
+    # ------------------------------------------------------------------ on behalf of others
+
+    def intersection(self, domain: Domain, message: Any) -> Domain:
+        """The domain of an ``on_behalf`` block: what this domain and the sender's both have.
+
+        It must be a message that this thread itself has received: else a sender could have it act for somebody else.
+        """
+        world = self.world
+        current = world.scheduler.current
+        if not isinstance(live(message), Message) or message.receiver is None or message.receiver is not current:
+            fail("CapabilityError", "on_behalf needs a message that this thread has received itself")
+        sender = message.payer or world.monitor.top
+        if domain.within(sender):
+            return domain
+        return sender if sender.within(domain) else world.monitor.below(domain, "on_behalf")
+
+    def begin_behalf(self, message: Any) -> None:
+        """``on_behalf`` in plain code: the frame goes on in the guarded variant of its function."""
+        world = self.world
+        scheduler, top = world.scheduler, world.monitor.top
+        thread = scheduler.current
+        domain = self.intersection(top, message)
+        if thread is None or scheduler.held:
+            fail("CapabilityError", "on_behalf cannot be used here: the code runs for the machine")
+        scheduler.may_wait()
+
+        def lend() -> None:
+            scheduler.replace(thread, lambda frame: frame)
+            assert thread.stack is not None
+            frame = thread.stack.frames[-1]
+            changed = guarded(frame, domain)
+            if frame.result is not None:
+                changed.values[frame.result] = top
+            changed.result = None
+            thread.stack.frames[-1] = changed
+
+        scheduler.moved[thread] = lend
         scheduler.wait(Shed())
 
     def move(self, thread: Thread, domain: Domain) -> None:

@@ -246,7 +246,7 @@ class _Walk:
             return
         see = self.see
         if see is None and value._k == ids.CAPABILITY:
-            see = value._monitor.guarded.seeing(value._monitor.top)
+            see = value._monitor.guarded.seeing(value._monitor.reading)
         words, obj, change = see(value) if see is not None else (None, live(value), None)
         if words is not None:
             self.add(LEAF, label + words)

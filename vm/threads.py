@@ -118,6 +118,8 @@ class Scheduler(Joining, Priorities, Control, Replacing):
         """When the current slice began, and when the hub must have its turn."""
         self.mail: Mail
         self.budgets: Budgets
+        self.monitor: Any = None
+        """The monitor of the world (:mod:`holdfast.vm.monitor`)."""
         self.post_mortem: Callable[[TracebackType | None], Any] = lambda traceback: None
         """What is kept of the frames of a thread that fails."""
         self.atomic_since = 0.0
@@ -430,7 +432,9 @@ class Scheduler(Joining, Priorities, Control, Replacing):
         another process.
         """
         thread: Any = self.current
+        monitor = self.monitor
         while True:
+            acting, monitor.acting = monitor.acting, None  # what others do is not done for its domain
             thread.wait = wait
             thread.state = wait.state
             wait.begin(self, thread)
@@ -439,6 +443,7 @@ class Scheduler(Joining, Priorities, Control, Replacing):
             if thread.doomed and not thread.wake and thread.state != "ready":
                 self.set_timer(thread.doomed, thread)
             self.switch_out()
+            monitor.acting = acting
             if thread.interrupt is not None:
                 self.throw_interrupt(thread)
             thread.wait = None

@@ -16,7 +16,7 @@ from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 from holdfast.lang.assemble import LINE_BASE
-from holdfast.lang.guard import RUNNING
+from holdfast.lang.guard import CALLER, RUNNING
 from holdfast.lang.resumable import Layout
 from holdfast.vm import limits
 from holdfast.vm.code import CodeTable, Place, Proto, place_of
@@ -242,7 +242,9 @@ class Unwinder:
         while traceback is not None:
             proto = self.table.proto_of(traceback.tb_frame.f_code)
             if proto is not None:
-                owner = traceback.tb_frame.f_locals.get(RUNNING) if proto.function.domain else None
+                found = traceback.tb_frame.f_locals
+                # A stranger's code has no domain here: that it was refused is for its caller.
+                owner = found.get(RUNNING, found.get(CALLER)) if proto.function.domain else None
             traceback = traceback.tb_next
         self.own(error, owner)
         return owner

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.lang.constructor import ConstructorField
 from holdfast.vm import ids
-from holdfast.vm.domains import Cap
-from holdfast.vm.objects import Obj, fail, kind_name, live
+from holdfast.vm.domains import Cap, Domain
+from holdfast.vm.objects import Obj, Thrown, fail, kind_name, live
 
 if TYPE_CHECKING:
     from holdfast.vm.world import World
@@ -64,16 +64,24 @@ class Upgrades:
             return known.get(id(value.target), value)
         return value
 
-    def default_value(self, field: ConstructorField) -> Any:
-        """The default of a field that an older instance lacks."""
+    def default_value(self, field: ConstructorField, owner: Domain | None = None) -> Any:
+        """The default of a field that an older instance lacks; it is made by the owner of the instance."""
         if field.function is None:
             return field.constant
-        with self.world.scheduler.unpreempted():
-            return self.world.globals[field.function]()
+        world = self.world
+        function = world.globals[field.function]
+        with world.scheduler.unpreempted():
+            if owner is None or owner is world.monitor.top:
+                return function()
+            calls = world.authority.calls
+            try:
+                return calls.code(function)(owner)
+            except Thrown as thrown:  # who reads the field need not be above its owner
+                raise Thrown(calls.words_of(owner, thrown.error)) from None
 
     def field_default(self, obj: Obj, field: ConstructorField) -> Any:
         """The same for an instance in memory, which keeps a value that was made for it."""
-        value = self.default_value(field)
+        value = self.default_value(field, self.world.monitor.owner(obj))
         if field.function is not None:
             self.world.heap.barrier(obj)
             setattr(obj, "f_" + field.name, value)

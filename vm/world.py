@@ -207,7 +207,6 @@ class World:
         s.background = self.outbox.background
         s.wants_slice = lambda: self.outbox.busy
         shedding = Shedding(self)
-        s.move = shedding.move
         g["caps"] = make_caps(shedding.methods(), lambda: self.heap.root)
         self.threads_methods = threads_class(s, self.find_kid, self.new_list)
         g["threads"] = named_object("threads", self.threads_methods)
@@ -217,8 +216,8 @@ class World:
         g["_atomic_begin"] = self.atomic_begin
         g["_atomic_commit"] = self.atomic_commit
         g["_atomic_abort"] = self.atomic_abort
-        for name in ("_behalf_begin", "_behalf_end"):
-            g[name] = _not_yet
+        g["_behalf_begin"] = shedding.begin_behalf
+        g["p_behalf"] = shedding.intersection
         for name, function in {**builtins(self), **self._machine_functions()}.items():
             self._builtin(name, guest_callable(function, name))
         for name, function in checked(self.library.functions(self)).items():
@@ -331,8 +330,13 @@ class World:
         if cls is not None:
             return ("c", str(cls._k)) if cls._k in self.linker.by_number else ("b", cls._name)
         if isinstance(value, FunctionType):
+            method = value.__dict__.get("__hold_method__")
+            if method is not None:
+                return "M", method
             name = value.__name__
-            for space in ("b", "h", "x"):
+            if "__hold_outside__" in value.__dict__:  # another one may have been granted under its name since
+                return "x", value.__dict__["__hold_outside__"]
+            for space in ("b", "h"):
                 if self.globals.get(f"{space}:{name}") is value:
                     return space, name
         return None
@@ -346,7 +350,7 @@ class World:
             if self.find_class(number) is not None:
                 info = self.linker.by_number[number]
                 return self.globals[f"{info.module}:{info.name}"]
-        found = self.globals.get(f"{module}:{name}") if module in ("b", "h", "x") else None
+        found = self.globals.get(f"{module}:{name}") if module in ("b", "h", "x", "M") else None
         if found is None and module == "x":
             found = self.outside.missing(name)
         if found is None:
@@ -587,7 +591,3 @@ class World:
             "evicted": self.heap.evicted,
             "dirty": len(self.heap.dirty),
         }
-
-
-def _not_yet(*_: Any) -> None:
-    fail("CapabilityError", "on_behalf needs a message that was received")

@@ -40,11 +40,13 @@ def test_case(case: Case, way: str, benches: dict, tmp_path_factory: pytest.Temp
     run(case, way, benches, tmp_path_factory)
 
 
+WHOLE = [case for case in CASES if case.file != "capabilities"]
+"""Programs that do not ask what they may do."""
 RESTRICTED = ["guarded", "sandbox", "guarded-resumable", "sandbox-torture"]
 """As code of the whole world and of the domain itself; in each shape."""
 
 
-@pytest.mark.parametrize("case", CASES[::TORTURE_SHARE], ids=name_of)
+@pytest.mark.parametrize("case", WHOLE[::TORTURE_SHARE], ids=name_of)
 def test_i10_same_code(case: Case, benches: dict, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A program that touches only its own objects does the same in a restricted domain."""
     for way in ("guarded", "sandbox"):
@@ -53,7 +55,7 @@ def test_i10_same_code(case: Case, benches: dict, tmp_path_factory: pytest.TempP
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", RESTRICTED)
-@pytest.mark.parametrize("case", CASES, ids=name_of)
+@pytest.mark.parametrize("case", WHOLE, ids=name_of)
 def test_i10_same_code_of_all(case: Case, way: str, benches: dict, tmp_path_factory: pytest.TempPathFactory) -> None:
     """As above, for all, in both shapes and under torture."""
     run_restricted(case, way, benches, tmp_path_factory)

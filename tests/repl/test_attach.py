@@ -19,6 +19,7 @@ import pytest
 
 from holdfast.repl import exits, remote_door, remote_wire
 from holdfast.repl.exits import Failure
+from tests.repl.commandline import holdfast
 
 ENV = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 HOST = """
@@ -56,6 +57,18 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+def ran(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """The same for a command that nothing is done to while it runs."""
+    done = holdfast(folder, *arguments, env={"HOLDFAST_WORLD": str(folder / "world")})
+    return done.code, done.out, done.err
+
+
+def ran_program(folder: Path, name: str, text: str) -> tuple[int, str, str]:
+    """The same for a program."""
+    (folder / name).write_text(text)
+    return ran(folder, "run", name)
+
+
 def line(process: subprocess.Popen[str]) -> str:
     """The next line of output."""
     assert process.stdout is not None
@@ -76,7 +89,7 @@ def opened(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 def stop(folder: Path, host: subprocess.Popen[str]) -> None:
     """End the host in order."""
-    assert ended(program(folder, "stop.hold", STOP))[0] == 0
+    assert ran_program(folder, "stop.hold", STOP)[0] == 0
     code, out, err = ended(host)
     assert (code, out) == (0, "closed\n"), err
     assert "mistake" not in err
@@ -93,7 +106,7 @@ def test_program_runs_there_and_prints_here(tmp_path: Path, opened: subprocess.P
     (tmp_path / "p.hold").write_text(
         text.replace('spawn (() => print("child"))().join()\n', 'fn c() { print("child") }\n(spawn c()).join()\n')
     )
-    code, out, err = ended(start(tmp_path, "run", "p.hold", "x", "y"))
+    code, out, err = ran(tmp_path, "run", "p.hold", "x", "y")
     given = '["x", "y"]'
     assert (code, err) == (0, "")
     assert out == "".join(f"{i} 2 {given}\n" for i in range(3)) + "child\n"
@@ -102,16 +115,16 @@ def test_program_runs_there_and_prints_here(tmp_path: Path, opened: subprocess.P
 
 def test_errors_come_back(tmp_path: Path, opened: subprocess.Popen[str]) -> None:
     """An error has its trace, a refused program its diagnostics, a missing module its reason."""
-    code, _, err = ended(program(tmp_path, "e.hold", 'fn f() { throw Error("oh") }\nf()'))
+    code, _, err = ran_program(tmp_path, "e.hold", 'fn f() { throw Error("oh") }\nf()')
     assert code == exits.FAILED and "Error: oh" in err and "e.hold:1 in f" in err and 'throw Error("oh")' in err
-    code, _, err = ended(program(tmp_path, "c.hold", "let = 3"))
+    code, _, err = ran_program(tmp_path, "c.hold", "let = 3")
     assert code == exits.COMPILE and "c.hold" in err
-    code, _, err = ended(program(tmp_path, "i.hold", 'import "nix.hold" as n'))
+    code, _, err = ran_program(tmp_path, "i.hold", 'import "nix.hold" as n')
     assert code == exits.COMPILE and "no module 'nix.hold'" in err
     (tmp_path / "folder.hold").mkdir()
-    code, _, err = ended(program(tmp_path, "d.hold", 'import "folder.hold" as n'))
+    code, _, err = ran_program(tmp_path, "d.hold", 'import "folder.hold" as n')
     assert code == exits.COMPILE and "cannot be read: is a directory" in err
-    code, _, err = ended(start(tmp_path, "run", "--grant", "d=dir:.:r", "stop.hold"))
+    code, _, err = ran(tmp_path, "run", "--grant", "d=dir:.:r", "stop.hold")
     assert code == exits.USAGE
     stop(tmp_path, opened)
 
@@ -124,7 +137,7 @@ def test_ten_at_once(tmp_path: Path, opened: subprocess.Popen[str]) -> None:
         code, out, err = ended(run)
         assert (code, err) == (0, "")
         assert out == "".join(f"{number} {i}\n" for i in range(200))
-    found = ended(program(tmp_path, "sum.hold", 'var s = 0\nfor i in 0..10 { s += root["k{i}"] }\nprint(s)'))
+    found = ran_program(tmp_path, "sum.hold", 'var s = 0\nfor i in 0..10 { s += root["k{i}"] }\nprint(s)')
     assert found == (0, "45\n", "")
     stop(tmp_path, opened)
 
@@ -158,7 +171,7 @@ def test_client_killed(tmp_path: Path, opened: subprocess.Popen[str]) -> None:
     guest.kill()
     guest.communicate()
     waiting = 'while not ("gone" in root) { sleep(0.01) }\nprint("gone")'
-    assert ended(program(tmp_path, "w.hold", waiting)) == (0, "gone\n", "")
+    assert ran_program(tmp_path, "w.hold", waiting) == (0, "gone\n", "")
     stop(tmp_path, opened)
 
 
@@ -171,7 +184,7 @@ def test_host_killed(tmp_path: Path, opened: subprocess.Popen[str], number: sign
     code, _, err = ended(guest)
     assert code == exits.WORLD and "the process that had the world open" in err
     assert ended(opened)[0] == (-9 if number == signal.SIGKILL else exits.SIGNAL + 15)
-    code, out, err = ended(program(tmp_path, "x.hold", "print(root.x)"))
+    code, out, err = ran_program(tmp_path, "x.hold", "print(root.x)")
     assert (code, out) == (0, "7\n") and err.startswith("note: 2 threads pause with the world")
 
 
@@ -180,7 +193,7 @@ def test_slow_reader(tmp_path: Path, opened: subprocess.Popen[str]) -> None:
     guest = program(tmp_path, "g.hold", 'let s = "x" * 100_000\nfor i in 0..3000 { print(s) }')
     parked: list[object] = []
     while not parked:
-        rows = json.loads(ended(start(tmp_path, "ps", "--json"))[1])
+        rows = json.loads(ran(tmp_path, "ps", "--json")[1])
         parked = [row for row in rows if row["state"] == "sleeping" and row["at"].startswith("g.hold")]
     code, out, err = ended(guest)
     assert (code, err) == (0, "")
@@ -249,7 +262,7 @@ def test_hostile_bytes(tmp_path: Path, opened: subprocess.Popen[str]) -> None:
             kept.append(connection)
         else:
             connection.close()
-    assert ended(program(tmp_path, "x.hold", "print(1)")) == (0, "1\n", "")
+    assert ran_program(tmp_path, "x.hold", "print(1)") == (0, "1\n", "")
     for connection in kept:
         connection.close()
     stop(tmp_path, opened)

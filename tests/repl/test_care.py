@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.repl import exits
-from tests.repl.test_attach import ENV, ended, line, program, start
+from tests.repl.test_attach import ENV, ended, line, program, ran, ran_program, start
 
 BUSY = """
 class Node { n; next = nil }
@@ -48,17 +48,17 @@ def busy(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 def world(folder: Path, *arguments: str) -> tuple[int, str, str]:
     """A command of the care of worlds."""
-    return ended(start(folder, "world", *arguments))
+    return ran(folder, "world", *arguments)
 
 
 def beats(folder: Path) -> int:
     """How far the program is."""
-    return int(ended(program(folder, "beats.hold", "print(root.beats)"))[1])
+    return int(ran_program(folder, "beats.hold", "print(root.beats)")[1])
 
 
 def stop(folder: Path, process: subprocess.Popen[str]) -> None:
     """End the program in order; what it had at the beginning is there."""
-    assert ended(program(folder, "stop.hold", "root.stop = true"))[0] == 0
+    assert ran_program(folder, "stop.hold", "root.stop = true")[0] == 0
     code, out, err = ended(process)
     assert (code, out) == (0, "closed 3000 2999\n"), err
     code, out, err = world(folder, "check")
@@ -83,7 +83,7 @@ def test_check_and_stat(tmp_path: Path, busy: subprocess.Popen[str]) -> None:
 
 def test_gc(tmp_path: Path, busy: subprocess.Popen[str]) -> None:
     """What was dropped is deleted from under the program that goes on, what it uses is not, again and again."""
-    assert ended(program(tmp_path, "drop.hold", "root.waste = nil"))[0] == 0
+    assert ran_program(tmp_path, "drop.hold", "root.waste = nil")[0] == 0
     deleted = 0
     for _ in range(3):
         before = beats(tmp_path)
@@ -114,7 +114,7 @@ def test_export(tmp_path: Path, busy: subprocess.Popen[str]) -> None:
     assert world(tmp_path, "import", "a.jsonl", "--world", "again")[0] == 0
     text = "print(root.beats >= args[0].Int(), root.a == root.b[0], len(root.keep))"
     (tmp_path / "look.hold").write_text(text.replace("args[0].Int()", "Int(args[0])"))
-    found = ended(start(tmp_path, "run", "--world", "again", "look.hold", str(before)))
+    found = ran(tmp_path, "run", "--world", "again", "look.hold", str(before))
     assert found == (0, "true true 3000\n", "")
     stop(tmp_path, busy)
 
@@ -146,7 +146,7 @@ def test_backup(tmp_path: Path, busy: subprocess.Popen[str]) -> None:
     assert code == exits.WORLD and "there is no folder" in err
     assert world(tmp_path, "check", "--world", "copy")[0] == 0
     (tmp_path / "look.hold").write_text("print(root.beats >= Int(args[0]), root.a == root.b[0], len(root.keep))")
-    found = ended(start(tmp_path, "run", "--world", "copy", "look.hold", str(before)))
+    found = ran(tmp_path, "run", "--world", "copy", "look.hold", str(before))
     assert found[:2] == (0, "true true 3000\n") and found[2].startswith("note: 1 thread pauses with the world")
     stop(tmp_path, busy)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.repl.test_attach import ended, line, program, start
+from tests.repl.test_attach import ended, line, program, ran_program, start
 from tests.repl.test_attach import opened as opened  # a fixture
 
 FAILS = 'fn work(n) { throw KeyError("gone {n}") }\n'
@@ -26,7 +26,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_held_to_the_end(folder: Path) -> None:
     """A thread that somebody could have joined is told of at the end, with its trace, on stderr."""
-    code, out, err = ended(program(folder, "p.hold", FAILS + "let t = spawn work(1)\n" + FAILED + "print(t.state)"))
+    code, out, err = ran_program(folder, "p.hold", FAILS + "let t = spawn work(1)\n" + FAILED + "print(t.state)")
     assert (code, out) == (0, "failed\n")
     assert err.startswith(TOLD) and err.count("note:") == 1
 
@@ -38,7 +38,7 @@ def test_dropped(folder: Path) -> None:
     )
     assert process.stderr is not None
     assert process.stderr.readline() + process.stderr.readline() + process.stderr.readline() == TOLD
-    assert ended(program(folder, "go.hold", "root.go = true"))[0] == 0
+    assert ran_program(folder, "go.hold", "root.go = true")[0] == 0
     code, out, err = ended(process)
     assert (code, out) == (0, "end\n") and "note: the thread" not in err
 
@@ -53,14 +53,14 @@ def test_dropped(folder: Path) -> None:
 )
 def test_met(folder: Path, meets: str) -> None:
     """Who joins a thread, or reads its error, is told by that."""
-    assert ended(program(folder, "p.hold", FAILS + "let t = spawn work(1)\n" + meets)) == (0, "gone 1\n", "")
+    assert ran_program(folder, "p.hold", FAILS + "let t = spawn work(1)\n" + meets) == (0, "gone 1\n", "")
 
 
 def test_never_was(folder: Path) -> None:
     """A thread of an atomic that was undone never failed, and one error is not told twice."""
     text = FAILS + 'try { atomic { spawn work(1)\nthrow "no" } } catch e { print(e.message) }\n'
-    assert ended(program(folder, "p.hold", text)) == (0, "no\n", "")
-    code, _, err = ended(program(folder, "p.hold", FAILS + "(spawn work(1)).join()"))
+    assert ran_program(folder, "p.hold", text) == (0, "no\n", "")
+    code, _, err = ran_program(folder, "p.hold", FAILS + "(spawn work(1)).join()")
     assert code == 1 and err.count("gone 1") == 1 and "nobody" not in err
 
 
@@ -74,7 +74,7 @@ def test_each_terminal_has_its_own(tmp_path: Path, opened: subprocess.Popen[str]
     assert session.stderr.readline() == "note: the thread 'later' failed, and nobody joined it\n"
     assert session.stderr.readline() == "error: KeyError: gone 2\n"
     session.communicate()
-    assert ended(program(tmp_path, "stop.hold", "root.stop = true"))[2] == ""
+    assert ran_program(tmp_path, "stop.hold", "root.stop = true")[2] == ""
     assert "failed" not in ended(opened)[2]
 
 

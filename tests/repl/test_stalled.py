@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.repl import exits
-from tests.repl.test_attach import ended, line, program, start
+from tests.repl.test_attach import ended, line, program, ran, ran_program, start
 
 LINES = 30_000
 PRINTING = f"""
@@ -47,7 +47,7 @@ def rest(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 def wait_until_parked(folder: Path) -> None:
     """Until the thread that prints waits for its terminal."""
-    while not re.search(r"\bmain +sleeping", ended(start(folder, "ps"))[1]):
+    while not re.search(r"\bmain +sleeping", ran(folder, "ps")[1]):
         pass
 
 
@@ -55,12 +55,12 @@ def test_others_go_on(tmp_path: Path, stalled: subprocess.Popen[str]) -> None:
     """Programs and sessions of other terminals run; what was printed is bounded, and arrives whole and in order."""
     wait_until_parked(tmp_path)
     text = 'let before = root.beats\nwhile root.beats < before + 3 { sleep(0.01) }\nprint("beats")'
-    assert ended(program(tmp_path, "g.hold", text)) == (0, "beats\n", "")
+    assert ran_program(tmp_path, "g.hold", text) == (0, "beats\n", "")
     session = start(tmp_path, "repl", "--session", "s")
     assert session.communicate("1 + 1\n", timeout=120)[0] == "2\n"
     peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{stalled.pid}/status").read_text())
     assert peak is not None and int(peak[1]) < 200_000
-    assert ended(program(tmp_path, "stop.hold", "root.stop = true"))[0] == 0
+    assert ran_program(tmp_path, "stop.hold", "root.stop = true")[0] == 0
     assert rest(stalled) == (0, OUTPUT, "")
 
 
@@ -69,7 +69,7 @@ def test_a_signal_ends_it(tmp_path: Path, stalled: subprocess.Popen[str]) -> Non
     wait_until_parked(tmp_path)
     stalled.send_signal(signal.SIGTERM)
     assert stalled.wait(60) == exits.SIGNAL + signal.SIGTERM
-    assert int(ended(program(tmp_path, "n.hold", "print(root.beats)"))[1]) > 0
+    assert int(ran_program(tmp_path, "n.hold", "print(root.beats)")[1]) > 0
 
 
 def test_the_end_waits_for_the_reader(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_the_end_waits_for_the_reader(tmp_path: Path) -> None:
     assert process.stdout.read(10) == "x" * 10
     while (tmp_path / "world" / "holdfast.sock").exists():
         pass
-    assert ended(program(tmp_path, "q.hold", "print(1)")) == (0, "1\n", "")
+    assert ran_program(tmp_path, "q.hold", "print(1)") == (0, "1\n", "")
     assert process.poll() is None
     assert len(process.stdout.read()) == 300_001 - 10
     assert ended(process)[0] == 0
@@ -100,7 +100,7 @@ def test_a_piped_session(tmp_path: Path) -> None:
     process.stdin.write("1\n" + "[" + "1_000_000_000, " * 99 + "1]\n" * 1)
     process.stdin.flush()
     assert line(process) == "1\n"
-    assert ended(program(tmp_path, "g.hold", 'print("here")')) == (0, "here\n", "")
+    assert ran_program(tmp_path, "g.hold", 'print("here")') == (0, "here\n", "")
     entries = '("ab" * 9_000)\n' * 200
     process.stdin.write(entries)
     process.stdin.close()

@@ -97,6 +97,13 @@ def cut(number: int) -> int:
     return min(number, limits.LENGTH_MAX)
 
 
+def readable(value: Any) -> Any:
+    """The collection that a capability stands for, as it may be read; any other value as it is."""
+    if getattr(type(value), "_k", 0) == ids.CAPABILITY:
+        return value._monitor.guarded.view(value._monitor.reading, value)
+    return value
+
+
 def items_of(where: str, value: Any) -> list[Any]:
     """The items of a List, Set, Range, Text or Bytes, or the keys of a Map, as a new raw list."""
     kind = type(value)
@@ -110,6 +117,9 @@ def items_of(where: str, value: Any) -> list[Any]:
     if kind is str or kind is bytes:
         limits.check_bulk("a " + kind_name(value), len(value))
         return list(value)
+    inner = readable(value)
+    if inner is not value:
+        return items_of(where, inner)
     fail("TypeError", f"{where} needs a List, Set, Map, Range, Text or Bytes, not {kind_name(value)}")
 
 
@@ -157,6 +167,7 @@ def is_list(value: Any) -> bool:
 
 def need_map(where: str, value: Any) -> Any:
     """The argument, a Map."""
+    value = readable(value)
     if not isinstance(value, MapBase):
         fail("TypeError", f"{where} needs a Map, not {kind_name(value)}")
     return value
