@@ -11,11 +11,11 @@ from pathlib import Path
 
 import click
 
-from bench import awfy, report, store, threads, zodb
+from bench import awfy, guarded, report, store, threads, zodb
 from bench.report import Row
 from bench.worker import WorkerError
 
-SUITES = ("awfy", "zodb", "store", "threads")
+SUITES = ("awfy", "guarded", "zodb", "store", "threads")
 PROGRAMS = [program.name for program in awfy.PROGRAM_LIST]
 
 
@@ -51,7 +51,7 @@ def main(
     check_twins: bool,
     strict: bool,
 ) -> None:
-    """Measure Holdfast: SUITES are awfy, zodb, store and threads; all without any.
+    """Measure Holdfast: SUITES are awfy, guarded, zodb, store and threads; all without any.
 
     Every figure is a ratio taken within one run, or an absolute one where that was asked.
     """
@@ -65,6 +65,7 @@ def main(
         return
     runs: dict[str, Callable[[], list[Row]]] = {
         "awfy": lambda: awfy.run(rounds or few or 7, quick, awfy_path, fetch, only, scratch),
+        "guarded": lambda: guarded.run(rounds or few or 5, quick, scratch),
         "zodb": lambda: zodb.run(rounds or few or 5, quick, scratch),
         "store": lambda: store.run(quick, scratch),
         "threads": lambda: threads.run(rounds or few or 5, quick, scratch),

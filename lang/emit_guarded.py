@@ -92,9 +92,11 @@ class Guarded(Emitter):
         """The operand as it may be stored."""
         if self.plain(op, position):
             return text
-        if self.tested or (op.n in self.failed and (op.op != "setindex" or op.n in self.hopeless)):
+        if self.tested or op.n in self.hopeless:
             return f"_place({RUNNING}, {text})"
-        return f"({text} if type({text}) in _S or {text}._o is {RUNNING} else _foreign({self.here}))"
+        # What is stored at one place is nearly always of one kind: nil and own objects, or numbers; else any scalar.
+        quick = f"{text} is None or type({text}) is int" if op.n not in self.failed else f"type({text}) in _S"
+        return f"({text} if {quick} or {text}._o is {RUNNING} else _foreign({self.here}))"
 
     # ------------------------------------------------------------------ values
 
@@ -219,7 +221,7 @@ class Guarded(Emitter):
         """Barrier and store into an own object."""
         texts, first = self.take(op.args, op.n, frozenset((0,)) | self.stored(op, 1))
         self.flush()
-        if not self.guess(op):
+        if self.tested or op.n in self.hopeless:
             self.line(f"p_setfield({RUNNING}, {texts[0]}, {op.data!r}, {texts[1]})", first)
             return
         self.own(texts[0], first)
@@ -250,7 +252,7 @@ class Guarded(Emitter):
         """A captured variable of its own."""
         texts, first = self.take(op.args, op.n, frozenset((0,)) | self.stored(op, 1))
         self.flush()
-        if not self.guess(op):
+        if self.tested or op.n in self.hopeless:
             self.line(f"p_setbox({RUNNING}, {texts[0]}, {texts[1]})", first)
             return
         self.own(texts[0], first)
@@ -439,6 +441,9 @@ class Guarded(Emitter):
         if textual and (kind == "text" or (kind == ANY and met)) and self.scalar_arguments(op):
             self.perhaps_text(op, method, positional, kind)
             return
+        if not self.tested and op.n not in self.hopeless and kind not in SCALARS and not names and method == "push":
+            if self.inlined(op, method, positional):  # what is pushed may have been the wrong guess
+                return
         if not self.guess(op):
             self.flush()
             texts, first = self.take(op.args, op.n, frozenset((0,)))

@@ -196,11 +196,13 @@ class ValueEmitter(LineEmitter):
         elif name not in KIND_TESTS:
             cls = self.names.name("C:" + name)
             self.simple(
-                op, f"isinstance({{0}}, {cls}) or (type({{0}}) is _Cap and _capis({{0}}, {cls}))", frozenset((0,))
+                op, f"isinstance({{0}}, {cls}) or (isinstance({{0}}, _Cap) and _capis({{0}}, {cls}))", frozenset((0,))
             )
         elif name in COLLECTION_TESTS:
             cls = COLLECTION_TESTS[name]
-            self.simple(op, f"{KIND_TESTS[name]} or (type({{0}}) is _Cap and _capis({{0}}, {cls}))", frozenset((0,)))
+            self.simple(
+                op, f"{KIND_TESTS[name]} or (isinstance({{0}}, _Cap) and _capis({{0}}, {cls}))", frozenset((0,))
+            )
         else:
             self.simple(op, KIND_TESTS[name])
 

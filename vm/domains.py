@@ -82,7 +82,7 @@ class Condition(Obj):
 class Cap(Obj):
     """A reference with rights."""
 
-    __slots__ = ("conditions", "granter", "holder", "rights", "target")
+    __slots__ = ("conditions", "granter", "holder", "known", "rights", "seen", "target")
     _k = ids.CAPABILITY
     _slots = ("target", "rights", "holder", "granter", "conditions")
     _name = "Capability"
@@ -93,6 +93,9 @@ class Cap(Obj):
     granter: Domain
     conditions: Any
     """A List, or None when there is none."""
+    known: str
+    """What may be done through it, as of the version of all conditions at which it was looked at last."""
+    seen: int
     _monitor: Any
     """Of the world; set on the world's own class."""
 

@@ -40,6 +40,9 @@ class Guarded:
         self.helpers = world.helpers
         self.budgets = budgets
         self.plain = ops.operators(world)
+        self.cap_class = monitor.cap_class
+        self.slots: dict[str, str] = {}
+        """Names of fields to the slots that have them."""
 
     def table(self) -> dict[str, Any]:
         """All names for the globals of generated code."""
@@ -201,10 +204,18 @@ class Guarded:
 
     def getfield(self, domain: Domain, obj: Any, name: str) -> Any:
         """``obj.name``."""
+        if type(obj) is self.cap_class and obj.holder is domain and "r" in self.monitor.known(obj):
+            target = obj.target  # an instance in memory: the most frequent case by far
+            slot = self.slots.get(name)
+            if slot is None:
+                slot = self.slots[name] = "f_" + name
+            if getattr(type(target), "_k", 0) >= ids.USER_FIRST and hasattr(target, slot):
+                value = getattr(target, slot)
+                return value if type(value) in SCALARS else self.monitor.through(domain, obj, value)
         kind = getattr(type(obj), "_k", -1)
         if kind in SYSTEM:
             return self.calls.system_field(domain, obj, name)
-        if kind < 0:
+        if kind < 0 and (type(obj) is not FunctionType or self.monitor.is_code(obj)):
             return self.helpers.getfield(obj, name)
         target = self.monitor.reach(domain, obj, "r")
         if getattr(type(target), "_k", -1) in SYSTEM:
@@ -365,7 +376,8 @@ class Guarded:
         def see(value: Any) -> Seen:
             cap = value if isinstance(value, Cap) else None
             target = live(cap.target if cap is not None else value)
-            if type(target) is not FunctionType and "r" not in self.monitor.rights(domain, value):
+            code = type(target) is FunctionType and self.monitor.is_code(target)
+            if not code and "r" not in self.monitor.rights(domain, value):
                 return kind_name(target), None, None
             if cap is None:
                 return None, target, None

@@ -42,6 +42,8 @@ class Monitor:
         cap_class._monitor = self
         self.acting: Domain | None = None
         readers.add(self)
+        self.version = 0
+        """Grows whenever any condition lets less through: a capability knows its rights as of one."""
         self.guarded: Any = None
         """The guarded operators, which plain code uses for what it holds as a capability."""
         found = self.heap.roots.get("domain")
@@ -105,24 +107,34 @@ class Monitor:
         if type(value) in SCALARS:
             return ALL
         if isinstance(value, Cap):
-            return value.effective() if value.holder.within(domain) else ""
+            return self.known(value) if value.holder.within(domain) else ""
         if not self.counts(domain, value):
             return ""
         frozen = self.heap.frozen is not None and getattr(value, "_o", None) is self.heap.frozen
         return "r" if frozen else ALL
 
+    def known(self, cap: Any) -> str:
+        """What may be done through a capability now, by whoever it counts for."""
+        try:
+            if cap.seen == self.version:
+                return cap.known  # type: ignore[no-any-return]
+        except AttributeError:
+            pass  # it was read from its record
+        cap.known, cap.seen = cap.effective(), self.version
+        return cap.known  # type: ignore[no-any-return]
+
     def reach(self, domain: Domain, value: Any, need: str) -> Any:
         """The object that a reference stands for, loaded, if all these rights are there; a CapabilityError else."""
-        if type(value) is not self.cap_class and getattr(value, "_o", None) is domain:
-            return value  # the most frequent case; asking for the slot has loaded it
         if isinstance(value, Cap):
             if value.holder.within(domain):
-                have = value.effective()
+                have = self.known(value)
                 for right in need:
                     if right not in have:
                         self.refuse(value.target, right, have)
                 return live(value.target)
             self.refuse(value.target, need[:1], None)
+        if getattr(value, "_o", None) is domain:
+            return value  # the most frequent case; asking for the slot has loaded it
         if type(value) not in SCALARS and not self.counts(domain, value):
             self.refuse(value, need[:1], None)
         return live(value)
@@ -148,6 +160,7 @@ class Monitor:
         made._t, made._i = self.heap.token, NEW
         made._o = holder
         made.target, made.rights, made.holder, made.granter = target, rights, holder, granter
+        made.seen = -1
         made.conditions = self._list(conditions) if conditions else None
         return made
 
@@ -196,6 +209,7 @@ class Monitor:
             heap.dirty[condition._i] = condition
         condition._t = heap.token
         condition.rights = MEET[condition.rights, rights]
+        self.version += 1
 
     def through(self, domain: Domain, cap: Cap, value: Any) -> Any:
         """What comes out through a capability (rules 1 and 3)."""

@@ -72,10 +72,10 @@ def to_text(value: Any, see: See | None = None) -> str:
     """The conversion of ``Text(x)``, of interpolation and of ``print``; ``see`` for who may not read everything."""
     if type(value) is str:
         return value
-    text = scalar(value)
+    see = see or reader() if isinstance(value, Obj | FunctionType) else None
+    text = seen(value, see)
     if text is not None:
         return text
-    see = see or reader()
     words, target, _ = see(value) if see is not None else (None, live(value), None)
     if words is not None:
         return words
@@ -86,7 +86,7 @@ def to_text(value: Any, see: See | None = None) -> str:
 
 def to_source(value: Any, see: See | None = None) -> str:
     """The value as it is written in source."""
-    text = scalar(value)
+    text = seen(value, see)
     return "".join([piece for _, piece in pieces(value, see=see)]) if text is None else text
 
 
@@ -127,6 +127,12 @@ def scalar(value: Any) -> str | None:
     if isinstance(value, Obj):
         return None
     return "Value"  # no host object reaches a guest; if one did, nothing of it is shown
+
+
+def seen(value: Any, see: See | None) -> str | None:
+    """The same for somebody: of a function that may not be read the kind alone."""
+    words = see(value)[0] if see is not None and type(value) is FunctionType else None
+    return scalar(value) if words is None else words
 
 
 def _float(value: float) -> str:
@@ -240,7 +246,7 @@ class _Walk:
         if type(value) in (str, bytes) and len(value) > max(self.left, 16):
             self.add(LEAF, label + to_source(value[: max(self.left, 16)]) + ELLIPSIS)
             return
-        text = scalar(value)
+        text = seen(value, self.see)
         if text is not None:
             self.add(LEAF, label + text)
             return
@@ -300,7 +306,7 @@ class _Walk:
             return to_source(key[: max(self.left, 16)]) + ELLIPSIS
         if type(key) is int and key.bit_length() > 4 * max(self.left, 16):
             return ELLIPSIS
-        return scalar(key) or f"{kind_name(key.target if key._k == ids.CAPABILITY else key)}({ELLIPSIS})"
+        return seen(key, self.see) or f"{kind_name(key.target if key._k == ids.CAPABILITY else key)}({ELLIPSIS})"
 
 
 def _unlabelled(raw: Any, count: int) -> Iterator[tuple[str, Any]] | None:

@@ -484,8 +484,10 @@ def test_migrate_can_do_nothing(jail: Jail, field: str) -> None:
 
 
 def test_the_library_reads_as_the_domain(jail: Jail) -> None:
-    """JSON and CSV are written through capabilities, as deep as these may be read, and not what a strong thread has put
-    into an own List."""
+    """JSON and CSV are written through capabilities, as deep as these may be read; and of what a strong thread has
+    put into an own List nothing is."""
+    reads = ["json.stringify(mine)", "csv.format(mine)", "[mine].join()", "[[mine]].flatten()"]
+    reads.append("json.stringify(caps.weak)")
     kid = f"""
 import "std/json" as json
 import "std/csv" as csv
@@ -493,7 +495,7 @@ fn kid() {{
     print(json.stringify(caps.data), csv.format(caps.data, columns: ["k"]).trim())
     let mine = []
     threads.self().parent.ask(mine)
-    {tried("json.stringify(mine)", "csv.format(mine)", "[mine].join()", "[[mine]].flatten()", "json.stringify(caps.weak)")}
+    {tried(*reads)}
 }}
 root.hub.data = [[1, "a"], {{k: 2}}]
 let t = spawn kid() with {{data: only(root.hub.data, "r"), weak: only(root.hub.data, "wx"), console: 1}}
@@ -533,3 +535,49 @@ print(Set([b, c]).len(), ({})[b] ?? 1)
         "Set([l])", "({})[l]", "({}).get(l)", "Set().add(l)"
     )
     assert jail.evil(program) == ["1 true", "TypeError", "TypeError", "TypeError", "TypeError"]
+
+
+def test_what_a_function_is_called_is_read(jail: Jail) -> None:
+    """Name, documentation and parameters of a function value need r, in words too; code has no secrets."""
+    program = f"""
+fn kid(x) {{
+    print(x, [x], caps.f, caps.g)
+    {tried("x.name", "x.doc", "x(1, 2, 3)", "x(zork: 1)", "(spawn x(1)).join()", "({})[x]", "caps.g.name", "kid.name")}
+}}
+fn top() {{
+    fn secret_name(a, b) => 1
+    let t = spawn kid(secret_name) with {{console: 1, f: only(secret_name, "r"), g: only(secret_name, "x")}}
+    t.join()
+}}
+top()
+"""
+    refused = [REFUSED] * 5
+    assert jail.top(program) == ["Function [Function] fn secret_name Function", *refused, "KeyError", REFUSED, "kid"]
+
+
+def test_capabilities_over_restarts(jail: Jail) -> None:
+    """A loop over a capability goes on where it was, and a capability from a record is tested as any other."""
+    program = """
+class Box { a = nil }
+fn kid() {
+    let out = []
+    for x in caps.xs { receive(); out.push(x) }
+    for k, v in caps.m { receive(); out.push([k, v]) }
+    for x in caps.s { receive(); out.push(x) }
+    receive()
+    let b = caps.b
+    out.push(b is Box)
+    try { b.a = 2 } catch e { out.push(e.kind) }
+    caps.out.push(out)
+}
+root.out = []
+let m = only({a: 1, b: 2}, "r")
+let s = only(Set([1, 2]), "r")
+root.t = spawn kid() with {xs: only([1, [2]], "r"), m: m, s: s, b: only(Box(1), "r"), out: root.out}
+"""
+    jail.top(program)
+    for _ in range(7):
+        jail.top("root.t.send(1)")
+        jail.reopen()
+    expected = '[[1, [2], ["a", 1], ["b", 2], 1, 2, true, "CapabilityError"]]'
+    assert jail.top("root.t.join()\nprint(root.out)") == [expected]
