@@ -8,6 +8,7 @@ All blocks of a page share a folder and the world ``.holdfast`` in it.  What a b
 ``hold continued``      a program that begins with the text of the block before it
 ``repl``                entries behind ``hold> `` and what the REPL answers
 ``sh``                  commands, run by ``sh -e``; ``holdfast`` is this tree's
+``python``              a Python program, in a process of its own; it can import ``holdfast``
 ``text``                right behind one of the above: what that one shows, to the letter
 ======================  =======================================================================================
 
@@ -30,13 +31,14 @@ from pathlib import Path
 
 from holdfast.lang.diagnostics import CompileError, Source
 from holdfast.lang.parser import parse
+from holdfast.repl.grants import DEFAULT, Grant
 from holdfast.stdlib import library
 from holdfast.vm.objects import Thrown
 from holdfast.vm.world import World
 
 TOP = Path(__file__).parent.parent.parent
 PAGES = [TOP / "README.md", *sorted((TOP / "docs").rglob("*.md"))]
-RUN = frozenset({"hold", "repl", "sh"})
+RUN = frozenset({"hold", "python", "repl", "sh"})
 LANGUAGES = RUN | {"text", "lark", "json"}
 COMMAND_S_MAX = 120
 PROGRAM = "example.hold"
@@ -219,7 +221,9 @@ class PageRun:
             self.before = text
             check(expected(text), self.program(text, PROGRAM), block.shown)
         elif block.language == "sh":
-            self.commands(block)
+            self.commands(block, ["sh", "-e", "-c", block.text])
+        elif block.language == "python":
+            self.commands(block, [sys.executable, "-c", block.text])
         else:
             self.transcript(block)
 
@@ -234,6 +238,8 @@ class PageRun:
 
         if self.world is None:
             self.world = World.open(self.folder / ".holdfast", durability="process", library=library())
+            for device in DEFAULT:  # as on the command line
+                self.world.grant(device, Grant(device, device).device())
         world = self.world
         world.write = written.append
         world.modules.loader = load
@@ -256,9 +262,9 @@ class PageRun:
             self.world.close()
         self.world = None
 
-    def commands(self, block: Block) -> None:
-        """Run commands by the shell."""
-        result = self.call(["sh", "-e", "-c", block.text], "")
+    def commands(self, block: Block, command: list[str]) -> None:
+        """Run what a block says as a process."""
+        result = self.call(command, "")
         if block.shown is not None:
             assert matches(block.shown, result), f"{block} shows:\n{result}"
         else:

@@ -25,7 +25,7 @@ def left_out(block: Block) -> str:
     """Why a block does not run; "" if it does."""
     if block.skip:
         return block.skip
-    return NO_COMMAND_LINE if block.language in ("sh", "repl") and not has_command_line() else ""
+    return NO_COMMAND_LINE if block.language in ("python", "sh", "repl") and not has_command_line() else ""
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(TOP)))
