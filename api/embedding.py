@@ -23,6 +23,7 @@ from holdfast.lang.diagnostics import CompileError
 from holdfast.stdlib import library
 from holdfast.vm import ids
 from holdfast.vm.conversion import from_python, is_value, to_python
+from holdfast.vm.crossing import RESERVED
 from holdfast.vm.domains import Cap, Domain
 from holdfast.vm.objects import Thrown, kind_name, live
 from holdfast.vm.thread import Thread
@@ -241,6 +242,8 @@ class World:
         return self._result(thread, self._drive(thread, None), {})
 
     def _granted(self, name: str, value: Any) -> Any:
+        if not name.isidentifier() or name in RESERVED:
+            raise Error("NameError", f"'{name}' is no name for a grant: it must be a name, and no method of caps")
         if isinstance(value, Function):
             return self._machine.outside.function(name, value.call, value.takes, value.gives, value.timeout)
         return from_python(self._machine, value, unwrap)

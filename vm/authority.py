@@ -185,6 +185,8 @@ class Authority:
         for thread in list(self.world.scheduler.living):
             if thread.domain is not None and thread.domain.within(domain):
                 self.finish(thread, make_error("ThreadError", "the program that it belonged to has ended"))
+                if thread.failure is not None:
+                    thread.failure.handled = True  # it ended with its program, which nobody needs to be told
 
     def domain_of(self, kid: str) -> Domain | None:
         """The domain with a KID, or None."""

@@ -17,6 +17,7 @@ Nothing in here decides; see :mod:`holdfast.vm.monitor`.
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import Any
 
 from holdfast.vm import ids
@@ -50,6 +51,18 @@ class Domain(Obj):
     grace: int
     """Those that it has made since a count found too many."""
 
+    @staticmethod
+    def _checked(fields: list[Any]) -> bool:
+        """Can a record say this?"""
+        parent, name, grants, *budget, left, grace = fields if len(fields) == 8 else [0] * 8
+        maps = all(one is None or getattr(type(one), "_k", 0) == ids.MAP for one in (grants, *budget))
+        return (
+            maps
+            and (parent is None or isinstance(parent, Domain))
+            and type(name) is str
+            and type(left) is type(grace) is int
+        )
+
     def unlimited(self) -> None:
         """Give it no limits of its own."""
         self.given = self.used = self.reserved = None
@@ -75,6 +88,12 @@ class Condition(Obj):
     _name = "Condition"
     rights: str
     """What it lets through at most, now."""
+
+    @staticmethod
+    def _checked(fields: list[Any]) -> bool:
+        """Can a record say this?"""
+        return len(fields) == 2 and type(fields[0]) is str and fields[0] in RIGHTS and isinstance(fields[1], Domain)
+
     granter: Domain
 
 
@@ -98,6 +117,20 @@ class Cap(Obj):
     seen: int
     _monitor: Any
     """Of the world; set on the world's own class."""
+
+    @staticmethod
+    def _checked(fields: list[Any]) -> bool:
+        """Can a record say this?"""
+        if len(fields) != 5 or type(fields[1]) is not str:
+            return False
+        target, rights, holder, granter, conditions = fields
+        return (
+            isinstance(target, Obj | FunctionType)
+            and rights in RIGHTS
+            and isinstance(holder, Domain)
+            and isinstance(granter, Domain)
+            and (conditions is None or getattr(type(conditions), "_k", 0) == ids.LIST)
+        )
 
     def effective(self) -> str:
         """What may be done through it now."""

@@ -18,11 +18,9 @@ from __future__ import annotations
 import struct
 import weakref
 from gc import get_referents
-from operator import attrgetter
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from holdfast.lang.assemble import make_filler
 from holdfast.vm import ids, memory
 from holdfast.vm.codec import (
     ABSENT,
@@ -38,6 +36,7 @@ from holdfast.vm.codec import (
 from holdfast.vm.domains import Condition, Domain
 from holdfast.vm.hooks import BareMachine, FunctionParts, Machine
 from holdfast.vm.large import Large, LargeTexts
+from holdfast.vm.layouts import LOADED, Layout, Layouts, Token
 from holdfast.vm.objects import ERRORS, NEW, Box, Collections, Obj, fail
 from holdfast.vm.piecelist import PieceList
 from holdfast.vm.piecemap import PieceMap
@@ -62,62 +61,8 @@ class WorldFull(StoreError):
     """The world has given out all the ids there are."""
 
 
-class Token:
-    """An epoch token; ``n`` grows, so that an older one can be told from a newer."""
-
-    __slots__ = ("n",)
-
-    def __init__(self, n: int) -> None:
-        self.n = n
-
-
 SPECIAL_TYPES = FORGED_TYPES | {type(ABSENT)}
 """What a record without anything special does not hold among its fields."""
-
-LOADED = Token(0)
-"""The token of an object that was loaded and not written since: older than every epoch."""
-
-
-class Layout:
-    """What reading and writing the instances of one class needs, worked out once."""
-
-    __slots__ = ("cls", "collection", "fill", "get", "head", "length", "names", "number", "referents", "schema")
-
-    def __init__(self, cls: type[Obj]) -> None:
-        self.names = cls._slots
-        self.number = cls._k
-        self.schema = cls._schema
-        self.head = [cls._k, cls._schema, None, None]
-        self.collection = cls._k in (ids.LIST, ids.MAP, ids.SET)
-        getter = attrgetter(*cls._slots) if cls._slots else lambda obj: ()
-        self.get: Any = (lambda obj: (getter(obj),)) if len(cls._slots) == 1 else getter
-        self.cls = cls
-        self.length = len(self.head) + len(cls._slots)
-        self.fill = FunctionType(make_filler(len(self.head), cls._slots), {"__builtins__": {}})
-        """Puts the fields of a record, which has head and fields and nothing special, into an instance."""
-        self.referents = _count_referents(cls)
-        """How many references the host sees in an instance with neither owner nor extra fields.  Counting them takes
-        0.1 µs, where asking for a slot that is not set takes 0.3."""
-
-
-def _count_referents(cls: type[Obj]) -> int:
-    probe = cls()
-    probe._t, probe._i = LOADED, NEW
-    for name in cls._slots:
-        setattr(probe, name, None)
-    return len(get_referents(probe))
-
-
-class Layouts(dict[type, Layout]):
-    """Layouts by class.  A class that was not registered yet is, when its first object is met."""
-
-    def __init__(self, heap: Heap) -> None:
-        super().__init__()
-        self._heap = heap
-
-    def __missing__(self, cls: type[Obj]) -> Layout:
-        self._heap.register_class(cls)
-        return self[cls]
 
 
 class Heap:
@@ -186,8 +131,11 @@ class Heap:
             self.commit_number, self.serial, self.roots = commit_parts(self.codec, COMMIT_KEY, record)
         except DamagedRecord as error:
             raise WorldDamaged(f"the world {self.store.path} cannot be opened: {error}; restore a backup") from None
-        if not isinstance(self.roots.get(ROOT), Obj):
+        domains = (self.roots.get("domain"), self.roots.get("frozen"))
+        if not isinstance(self.roots.get(ROOT), Obj) or not all(isinstance(one, Obj) for one in self.roots.values()):
             raise WorldDamaged(f"the world {self.store.path} has no root object; restore a backup")
+        if not all(one is None or isinstance(one, Domain) for one in domains):
+            raise WorldDamaged(f"what the threads of the world {self.store.path} may do is damaged; restore a backup")
         self.frozen = self.roots.get("frozen")
         self._delete_above(self.serial)
 
@@ -340,6 +288,7 @@ class Heap:
         values = self.codec.unpack(key, record)
         if (
             not layout.collection
+            and layout.checked is None
             and len(values) == layout.length
             and values[:4] == layout.head
             and SPECIAL_TYPES.isdisjoint(map(type, values))
@@ -361,6 +310,10 @@ class Heap:
         if number != layout.number:
             raise DamagedRecord(ids.kid(oid), f"it is of class {number!r}, and the id of class {layout.number}")
         fields = values[4:]
+        if owner is not None and not isinstance(owner, Domain):
+            raise DamagedRecord(ids.kid(oid), "its owner is no domain")
+        if layout.checked is not None and not layout.checked(fields):
+            raise DamagedRecord(ids.kid(oid), "it is not what the machine writes there")
         if layout.collection:
             fields = [self._contents(obj, key, fields)]
         else:

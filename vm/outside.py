@@ -144,8 +144,12 @@ def check(name: str, given: list[Any], takes: tuple[type, ...] | None) -> None:
     """Throw unless the arguments are of the declared types."""
     if takes is None:
         return
+    noun = "argument" if len(takes) == 1 else "arguments"
     if len(given) != len(takes):
-        fail("TypeError", f"{name} takes {len(takes)} arguments, not {len(given)}")
+        fail(
+            "TypeError",
+            f"{name} takes {len(takes)} {noun}, not {len(given)}",
+        )
     for place, (value, wanted) in enumerate(zip(given, takes, strict=True), 1):
         if type(value) is not wanted and not (wanted is float and type(value) is int):
             fail("TypeError", f"argument {place} of {name} must be a {wanted.__name__}, not a {type(value).__name__}")

@@ -114,7 +114,7 @@ found
         8,
         [[1, [2, {"a": 3}]], 2],
         "argument 1 of double must be a int, not a str",
-        "double takes 1 arguments, not 2",
+        "double takes 1 argument, not 2",
         "the function 'wrong' gave a str, and not a int",
         "the function 'broken' failed: 'secret-key'",
         "the function 'slow' took too long",

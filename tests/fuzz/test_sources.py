@@ -6,6 +6,7 @@ Findings are kept in ``FOUND``: each is a source that once did something else.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from threading import Timer
 from time import monotonic
 from typing import Any
 
@@ -88,7 +89,12 @@ def check_run(world: World, text: str) -> None:
         return thread.f_state in ("done", "failed") and not world.scheduler.living
 
     world.scheduler.on_event = lambda: over() and None
-    world.scheduler.run_until(over)
+    alarm = Timer(RUN_S + 0.1, world.scheduler.event.set)  # a program may wait for what never comes
+    alarm.start()
+    try:
+        world.scheduler.run_until(over)
+    finally:
+        alarm.cancel()
     error: Any = thread.f_error
     if error is not None:
         message = to_text(error.f_message)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import holdfast
 
-SNIPPETS = Path(__file__).with_name("snippets.hold")
+SNIPPETS = Path(__file__).with_name("snippets.txt")
 BUDGET = {"cpu_ms": 200, "objects": 5_000, "threads": 10, "mailbox": 100, "depth": 1_000}
 SECRET = "the secret that nobody may read"
 CATALOGUE = {"apples": 3, "pears": [1, 2, 3]}
