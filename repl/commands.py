@@ -121,7 +121,7 @@ def run_command(arguments: list[str], signals: Signals) -> int:
         "holdfast run report.hold 2024 --short       (the program finds them in args)",
         "holdfast run --grant data=dir:./csv:r load.hold",
         "holdfast run --grant out=dir:./reports:rw report.hold",
-        "holdfast run --sandbox --grant out=root.plugins.foo:rw --budget cpu_ms=500,objects=10000 plugin.hold",
+        "holdfast run --sandbox --grant out=root.foo:rw --budget cpu_ms=500,objects=10000 foo.hold",
         "echo 'print(1 + 1)' | holdfast run -",
         "holdfast run --detach watch.hold            (prints the KID of its thread, and leaves)",
     ),

@@ -97,8 +97,8 @@ def test_wrong_sizes(text: str) -> None:
 
 def test_grants(tmp_path: Path) -> None:
     """A grant is NAME=dir:PATH:r or rw; the path may have colons."""
-    assert parse_grant("data=dir:./csv:r") == Grant("data", "./csv", "r")
-    assert parse_grant("a_1=dir:/x:y/z:rw") == Grant("a_1", "/x:y/z", "rw")
+    assert parse_grant("data=dir:./csv:r") == Grant("data", "dir", "./csv", "r")
+    assert parse_grant("a_1=dir:/x:y/z:rw") == Grant("a_1", "dir", "/x:y/z", "rw")
     device = parse_grant(f"data=dir:{tmp_path}:r").device()
     assert device.f_rights == "r"
 

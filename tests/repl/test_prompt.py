@@ -122,7 +122,7 @@ def test_commands(terminal: Terminal) -> None:
     assert "Write the values" in terminal.answer("?print")
     assert "'?' takes a name" in terminal.answer("?")
     assert "At least `width` long" in terminal.answer("?Text.pad_start")
-    assert terminal.answer("?caps").endswith("by name: nothing")
+    assert terminal.answer("?caps").endswith("by name: clock, console, random")
     assert max(map(len, terminal.answer("?root").splitlines())) < 80
     assert "Leaves" in terminal.answer("?break")
     assert "push" in terminal.answer("?List")

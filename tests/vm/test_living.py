@@ -385,7 +385,7 @@ def test_a_position_that_fits_nothing() -> None:
     """A loop over what a damaged frame says cannot be walked over is told as damage."""
     for source in (None, 5, True):
         with pytest.raises(DamagedRecord):
-            iterator_at(source, 1, Position(0))
+            iterator_at(source, 1, Position(0), None)
 
 
 def test_timers_that_passed_meanwhile(path: Path) -> None:
