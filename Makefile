@@ -4,13 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := lang vm stdlib repl
 LINKS := build/pkg/holdfast
+# Random histories of domains that `make deep` compares with the model; a hundred take half a minute.
+HISTORIES ?= 1000
 
 .PHONY: help run test deep slow real lint format bench clean
 
 help:
 	@echo 'make run     run the main job'
 	@echo 'make test    run every test that is not slow'
-	@echo 'make deep    run the slow tests of threads: torture, deaths at random moments, hundreds of kills'
+	@echo 'make deep    run the slow tests of threads and domains: torture, deaths at random moments, random histories'
 	@echo 'make slow    run the slow tests'
 	@echo 'make real    compare the answers of the main job with independent code, on all of the real data'
 	@echo 'make lint    check style, format, types and import contracts'
@@ -28,8 +30,9 @@ slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow --durations=10 --hypothesis-profile=ci
 
 deep: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow --durations=5 \
-	  tests/conformance tests/vm/test_restarts.py tests/vm/test_threads_crash.py tests/docs/test_marathon.py
+	HOLDFAST_HISTORIES=$(HISTORIES) $(BIN)/python -m pytest -n 2 --dist worksteal -m slow --durations=5 \
+	  tests/conformance tests/vm/test_restarts.py tests/vm/test_threads_crash.py tests/docs/test_marathon.py \
+	  tests/security/test_histories.py
 
 real: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow -k test_real -rs tests/flights/test_flights.py
