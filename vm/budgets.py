@@ -128,6 +128,7 @@ class Budgets:
             return
         for kind, amount in wanted.items():
             self.reserve(parent, kind, amount)
+        self.world.scheduler.bounded = True
         child.given, child.used, child.reserved = self._map(wanted), self._map({}), self._map({})
         if "objects" in wanted:
             child.left = min(wanted["objects"], ALLOWANCE)

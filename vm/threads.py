@@ -118,6 +118,8 @@ class Scheduler(Joining, Priorities, Control, Replacing):
         """When the current slice began, and when the hub must have its turn."""
         self.mail: Mail
         self.budgets: Budgets
+        self.bounded = False
+        """Has any domain a budget?  Then it may be charged whoever runs."""
         self.monitor: Any = None
         """The monitor of the world (:mod:`holdfast.vm.monitor`)."""
         self.post_mortem: Callable[[TracebackType | None], Any] = lambda traceback: None
@@ -332,7 +334,8 @@ class Scheduler(Joining, Priorities, Control, Replacing):
         self.touched[thread] = None
         self.current = thread
         self.switches += 1
-        self.budgets.begin_slice()
+        if self.bounded or thread.domain is not None:
+            self.budgets.begin_slice()
         if thread.stepping:
             self.globals["_poll"] = True
         parked = thread.greenlet
