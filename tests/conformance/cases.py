@@ -132,6 +132,8 @@ class Bench:
         if torture:
             self.world.scheduler.torture = 1
             self.world.globals["_poll"] = True
+        self.root: Any = self.world.heap.root
+        """What the last program had as its root."""
         self.written: list[str] = []
         self.world.write = self.written.append
         self.count = 0
@@ -176,7 +178,7 @@ class Bench:
         """The same in a domain that owns its root."""
         world = self.world
         domain = world.authority.domain("main", {})
-        root = world.new_map({})
+        self.root = root = world.new_map({})
         root._o = domain
         world.monitor.name(domain, "root", root)
         unit = world.modules.program(text, name, ids.kid(domain._i) if self.domain == "sandbox" else "")

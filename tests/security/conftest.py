@@ -71,9 +71,12 @@ class Prison(Bench):
         return outcome.output
 
 
-@pytest.fixture(params=["direct", "resumable"], scope="module")
+RESTRICTED = [pytest.param(way, marks=pytest.mark.slow) for way in ("guarded", "sandbox-resumable")]
+
+
+@pytest.fixture(params=["direct", "resumable", *RESTRICTED], scope="module")
 def prison(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prison]:
-    """One world for all tests of a file, in each shape."""
+    """One world for all tests of a file, in each shape, for an unrestricted program and for a restricted one."""
     made = Prison(tmp_path_factory.mktemp("prison") / "w", request.param)
     yield made
     made.close()

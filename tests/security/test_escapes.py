@@ -229,7 +229,7 @@ for x in root.more { for y in x { root.last = y } }
     )
     plain = {type(None), bool, int, float, str, bytes, range, FunctionType}
     world = prison.world
-    pending: list[Any] = [world.heap.root]
+    pending: list[Any] = [prison.root]
     seen: set[int] = set()
     while pending:
         value = pending.pop()
@@ -345,7 +345,7 @@ def test_row_13_nothing_is_pickled(prison: Prison) -> None:
     """An object refuses to be pickled and copied by the host, and no module of ours can unpickle."""
     prison.lines("class P { x = 1 }\nroot.p = P()\nroot.xs = [1]")
     for name in ("p", "xs"):
-        value = prison.world.heap.root.v[name]
+        value = prison.root.v[name]
         for act in (pickle.dumps, copy.copy, copy.deepcopy):
             with pytest.raises(TypeError):
                 act(value)
@@ -387,7 +387,7 @@ def test_row_15_no_attribute_getters(prison: Prison) -> None:
     prison.lines(
         f"{VALUES}\nfn all(x, seen) {{\n{tries}\n}}\nroot.seen = []\nfor x in values() {{ all(x, root.seen) }}"
     )
-    for value in prison.world.heap.root.v["seen"].v:
+    for value in prison.root.v["seen"].v:
         assert value is None or type(value) in (bool, int, float, str, bytes, range) or isinstance(value, Obj)
 
 
@@ -482,7 +482,7 @@ def test_row_19_builtins_are_empty(prison: Prison) -> None:
     prison.lines(VALUES + "root.fs = [plain, fn() => 1, Thing]\nvalues()")
     world = prison.world
     assert world.globals["__builtins__"] == {}
-    for value in [*world.heap.root.v["fs"].v, *world.globals.values()]:
+    for value in [*prison.root.v["fs"].v, *world.globals.values()]:
         if type(value) is FunctionType and world.table.proto_of(value.__code__) is not None:
             assert value.__builtins__ == {} and value.__globals__ is world.globals
     for name in "__import__ open eval exec getattr globals vars dir type object compile input breakpoint id".split():
