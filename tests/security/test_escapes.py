@@ -228,7 +228,6 @@ for x in root.more { for y in x { root.last = y } }
 """
     )
     plain = {type(None), bool, int, float, str, bytes, range, FunctionType}
-    world = prison.world
     pending: list[Any] = [prison.root]
     seen: set[int] = set()
     while pending:
