@@ -15,11 +15,12 @@ from holdfast.vm import checkpoint as module
 from holdfast.vm import ids
 from holdfast.vm.cadence import Cadence
 from holdfast.vm.codec import DamagedRecord, UnstorableValue, bare_codec, seal_record
+from holdfast.vm.domains import Domain
 from holdfast.vm.heap import Heap
 from holdfast.vm.hooks import BareMachine
 from holdfast.vm.objects import Error, is_ghost, make_class, make_error
 from holdfast.vm.store import WorldDamaged, object_key
-from tests.vm.worlds import LINK, POINT, Machine, World, canonical, closure
+from tests.vm.worlds import POINT, Machine, World, canonical, closure
 
 
 @pytest.fixture
@@ -283,7 +284,9 @@ def test_tokens_are_never_reused(world: World) -> None:
 def test_owner_and_extra_fields(world: World) -> None:
     """An owner, and fields without a slot, come back; and so does an error made by the host."""
     root = world.touch(world.heap.root)
-    owner = world.new(LINK, 1, 2, 3, 4, 5)
+    owner = Domain()
+    owner._t, owner._i, owner.parent, owner.name, owner.grants = world.heap.token, 0, None, "d", None
+    owner.unlimited()
     point = world.new(POINT, 1, 2, 3, 4)
     point._o, point._x = owner, {"age": 5, "friend": owner}
     root.v["p"], root.v["o"] = point, owner

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.vm import maintenance, transfer
-from holdfast.vm.objects import UNSET, Box
+from holdfast.vm.domains import Domain
+from holdfast.vm.objects import UNSET, Box, live
 from holdfast.vm.store import StoreError, WorldMissing
 from holdfast.vm.transfer import BadText
 from tests.vm.worlds import LINK, POINT, World, canonical, closure
@@ -26,13 +27,23 @@ def exported(world: World) -> str:
     return text.getvalue()
 
 
+def domain(token: Any, name: str) -> Domain:
+    """A domain without limits."""
+    made = Domain()
+    made._t, made._i = token, 0
+    made.parent, made.name, made.grants = None, name, None
+    made.unlimited()
+    return made
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Any:
     """A world with some of everything in it, and garbage."""
     made = World(tmp_path / "w")
     root = made.touch(made.heap.root)
     point = made.new(POINT, -0.0, 2**100, b"\x00\xff", range(0, 2**70, 3))
-    point._x, point._o = {"more": 1.0}, made.new(LINK, True, float("inf"), -(2**63), 2**63, 'ü\u2028"\\\n\0')
+    link = made.new(LINK, True, float("inf"), -(2**63), 2**63, 'ü\u2028"\\\n\0')
+    point._x, point._o = {"more": 1.0, "link": link}, domain(made.heap.token, "owner")
     box = Box()
     box._t, box._i, box.v = made.heap.token, 0, UNSET
     root.v |= {"p": point, "f": closure(point, closure(1, root), POINT), point: "key", "box": box, 1: True, "c": LINK}
@@ -61,7 +72,7 @@ def test_round_trip(world: World, tmp_path: Path) -> None:
     assert canonical(again.heap.root) == canonical(world.heap.root)
     point = again.heap.root.v["p"]
     assert again.heap.root.v[point] == "key"
-    assert (point._x, point._o.f_d) == ({"more": 1.0}, 2**63)
+    assert (point._x["more"], point._x["link"].f_d, live(point._o).name) == (1.0, 2**63, "owner")
     assert again.heap.root.v["box"].v is UNSET
     assert not hasattr(again.heap.root.v["half"], "f_a")
     record = again.store.get(b"S\x00t")
