@@ -24,7 +24,7 @@ from holdfast.stdlib import library
 from holdfast.vm import ids
 from holdfast.vm.conversion import from_python, is_value, to_python
 from holdfast.vm.crossing import RESERVED
-from holdfast.vm.domains import Cap, Domain
+from holdfast.vm.domains import Domain
 from holdfast.vm.objects import Thrown, kind_name, live
 from holdfast.vm.thread import Thread
 from holdfast.vm.ticker import Ticker
@@ -302,4 +302,4 @@ def error_of(error: Any) -> Error:
     return Error(error.f_kind, str(error.f_message), [str(line) for line in trace])
 
 
-__all__ = ["Cap", "Error", "Function", "Reference", "Result", "World"]
+__all__ = ["Error", "Function", "Reference", "Result", "World"]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.lang.guard import DEFINER, GIVEN, OWN, WEAKER
 from holdfast.vm import ids
-from holdfast.vm.domains import ALL, Cap, Domain
+from holdfast.vm.domains import Cap, Domain
 from holdfast.vm.helpers import Field, check_call
 from holdfast.vm.monitor import SCALARS, Monitor
 from holdfast.vm.objects import ERRORS, Error, Obj, fail, kind_name, live, make_error
@@ -401,6 +401,3 @@ class Signature:
     def place(self, name: str) -> int:
         """The place of a parameter."""
         return self.names.index(name) if name in self.names else len(self.names)
-
-
-__all__ = ["ALL", "SYSTEM", "Calls", "Signature"]

@@ -373,5 +373,3 @@ class Crossing:
 
 
 CONTROLS = ("kill", "suspend", "resume", "step", "set_priority")
-
-__all__ = ["ALL", "SCALARS", "Crossing", "Revocable"]

@@ -18,8 +18,8 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from holdfast.vm import ids
-from holdfast.vm.domains import ALL, MEET, RIGHTS, Cap, Condition, Domain
-from holdfast.vm.objects import NEW, Box, Obj, fail, kind_name, live
+from holdfast.vm.domains import ALL, MEET, Cap, Condition, Domain
+from holdfast.vm.objects import NEW, Box, fail, kind_name, live
 from holdfast.vm.show import readers
 
 if TYPE_CHECKING:
@@ -348,6 +348,3 @@ def _both(one: Any, other: Any) -> list[Any]:
 
 def _brief(value: Any) -> str:
     return f'"{value[:20]}"' if type(value) is str else kind_name(value)
-
-
-__all__ = ["RIGHTS", "SCALARS", "Monitor", "Obj"]
