@@ -231,7 +231,7 @@ class Budgets:
     def stop(self, thread: Thread, account: Domain, kind: str) -> None:
         """Something is used up: suspend the thread, or throw where it must not stand still."""
         inside = thread.domain is not None and thread.domain.within(account)
-        if not inside or self.world.scheduler.in_atomic():
+        if not inside or thread.doomed or self.world.scheduler.in_atomic():  # one that is killed must come to its end
             self.refuse(account, kind)
         self.halt(thread, account, kind)
         self.world.scheduler.give_way()
@@ -258,7 +258,7 @@ class Budgets:
         """Has the domain of a thread that is to run no processor time left?  Then it stands still, unless it is about
         to be killed."""
         account = self.account(thread.domain, "cpu_ms")
-        if account is None or self.left(account, "cpu_ms") > 0 or thread.interrupt is not None:
+        if account is None or self.left(account, "cpu_ms") > 0 or thread.interrupt or thread.doomed:
             return False
         self.halt(thread, account, "cpu_ms")
         return True
