@@ -50,6 +50,7 @@ class Control:
         if thread not in self.living:
             return
         thread.interrupt = killed(message) if kill else make_error("ThreadError", message)
+        thread.over = None  # it goes on, if only to its end: who joins it waits for that
         if kill and not thread.doomed:
             thread.doomed = monotonic() + KILL_S
             thread.granted = thread_time() + KILL_RUN_S
