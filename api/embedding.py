@@ -210,8 +210,9 @@ class World:
         """Run a program in a domain of its own, to its end.
 
         It has what is in ``grants``, as ``caps.NAME``; a :class:`Reference` that was not narrowed is granted with all
-        rights.  ``budget`` limits ``cpu_ms``, ``objects``, ``threads``, ``mailbox`` and ``depth``; ``timeout`` is in
-        seconds.  Threads that it has left behind end with it.  Errors of the program are in the result.
+        rights.  ``budget`` limits ``cpu_ms``, ``objects``, ``bytes``, ``threads``, ``mailbox`` and ``depth``;
+        ``timeout`` is in seconds.  Threads that it has left behind end with it.  Errors of the program are in the
+        result.
 
         Raises Error for a grant or a budget that cannot be.
         """

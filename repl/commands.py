@@ -131,7 +131,9 @@ def run_command(arguments: list[str], signals: Signals) -> int:
     "--sandbox", is_flag=True, help="Run it in a domain of its own: it has what --grant gives it, and nothing else."
 )
 @click.option(
-    "--budget", metavar="KIND=N,…", help="With --sandbox: what it may use (cpu_ms, objects, threads, mailbox, depth)."
+    "--budget",
+    metavar="KIND=N,…",
+    help="With --sandbox: what it may use (cpu_ms, objects, bytes, threads, mailbox, depth).",
 )
 @click.option("--detach", is_flag=True, help="Begin the program, print the KID of its thread, and leave.")
 @click.option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.vm.budgets import Budgets
 from holdfast.vm.calls import Calls
+from holdfast.vm.collector import Collector
 from holdfast.vm.crossing import Crossing, Revocable
 from holdfast.vm.domains import Cap, Domain
 from holdfast.vm.guarded import Guarded
@@ -35,6 +36,9 @@ class Authority:
         self.monitor = Monitor(world, cap_class)
         self.calls = Calls(world, self.monitor)
         self.budgets = Budgets(world)
+        self.calls.budgets = self.budgets
+        collector = self.budgets.collector = Collector(world.heap, world.scheduler, world.outbox)
+        world.outbox.collect = collector.slice
         self.guarded = Guarded(world, self.monitor, self.calls, self.budgets)
         self.crossing = Crossing(world, self.monitor, self.calls, revocable_class)
         self.calls.guarded = self.monitor.guarded = self.guarded

@@ -2,7 +2,8 @@
 
 =========== ==============================================================================================
 ``cpu_ms``  milliseconds of processor time, exact to one time slice
-``objects`` objects that are alive
+``objects`` objects that are alive, in memory or in the store
+``bytes``   bytes that these take, and bytes that were written into objects of others, which never come back
 ``threads`` threads that are alive
 ``mailbox`` messages that it has sent and nobody has received yet
 ``depth``   calls inside each other, in one thread
@@ -19,28 +20,39 @@ At zero a thread stops at its next safepoint: its ``atomic`` is undone by a ``Bu
 ``t.over`` says why, its parent gets a message, and whoever joins it a ``BudgetError``.  ``t.refill`` gives it more.  A
 thread of a stronger domain that runs weaker code is not suspended, but gets the error where it stands.
 
-Live objects are counted when an allowance of new ones is used up, by looking at all that there are, which is charged as
-processor time.  So an allocation costs one subtraction.
+Live objects are counted when an allowance of new ones is used up, and bytes now and then at safepoints: see
+:mod:`holdfast.vm.weighing`.  What is in the store counts until it is collected, so before a thread is stopped for it,
+it waits for a collection (:mod:`holdfast.vm.collector`).
+
+A domain whose threads have all ended has no limits any more: what it still has counts for the one above.
 """
 
 from __future__ import annotations
 
-import gc
 from time import thread_time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from holdfast.vm.domains import Domain
-from holdfast.vm.objects import NEW, Obj, Thrown, fail, kind_name, live, make_error
+from holdfast.vm.objects import NEW, Thrown, fail, kind_name, live, make_error
+from holdfast.vm.waits import Collected
+from holdfast.vm.weighing import Scales, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from holdfast.vm.collector import Collector
     from holdfast.vm.thread import Thread
     from holdfast.vm.world import World
 
-KINDS = ("cpu_ms", "objects", "threads", "mailbox", "depth")
-FLOWS = ("cpu_ms",)
-"""Kinds of which what was used is gone; of the others it can be used again."""
+KINDS = ("cpu_ms", "objects", "bytes", "threads", "mailbox", "depth")
+STOCKS = ("objects", "bytes")
+"""Kinds that are looked at, not reckoned up."""
+WRITTEN = "written"
+"""Beside the kinds, among what was used: the bytes that went into objects of others."""
+ENDED = -1
+"""The grace of a domain whose threads have all ended."""
+LOOK_FACTOR = 10
+"""How many times longer than a look at bytes it is, of processor time, until the next one."""
 ALLOWANCE = (1 << 29) - 1
 """New objects of a domain without a limit before anybody looks; of one digit, as CPython keeps small numbers."""
 GRACE = 1_000
@@ -54,15 +66,24 @@ class Budgets:
     def __init__(self, world: World) -> None:
         self.world = world
         self.heap = world.heap
+        self.scales = Scales(world.heap, self)
+        self.collector: Collector
+        self.weighs = False
+        """Is there any budget of bytes?"""
+        self.sharing: dict[Domain, dict[Domain, None]] = {}
+        """By whose limit of objects it is: the domains that allocate out of it."""
+        self.looks: dict[Domain, float] = {}
+        """When the bytes of a domain are looked at next, by the processor time of this OS thread."""
         self.charged = 0.0
         """When processor time was charged last, in seconds of this OS thread."""
 
     # ------------------------------------------------------------------ accounts
 
-    def account(self, domain: Domain | None, kind: str) -> Domain | None:
-        """The domain whose limit counts for another one; None when there is none."""
+    def account(self, domain: Domain | None, kind: str, ended: bool = False) -> Domain | None:
+        """The domain whose limit counts for another one; None when there is none.  With ``ended`` also one that has
+        no threads any more."""
         while domain is not None:
-            if domain.given is not None and kind in live(domain.given).v:
+            if domain.given is not None and (ended or domain.grace != ENDED) and kind in live(domain.given).v:
                 return domain
             domain = domain.parent
         return None
@@ -72,15 +93,25 @@ class Budgets:
         return account.given.v[kind] - live(account.used).v.get(kind, 0) - live(account.reserved).v.get(kind, 0)
 
     def add(self, table: Any, kind: str, amount: Any) -> None:
-        """Change a record, whatever ``atomic`` may be open."""
-        live(table)
+        """Change a record."""
+        self.open(table)
+        table.v[kind] = table.v.get(kind, 0) + amount
+
+    def open(self, obj: Any) -> None:
+        """The write barrier, whatever ``atomic`` may be open: what is written now is not undone."""
+        live(obj)
         levels, self.heap.levels = self.heap.levels, []
         try:
-            if table._t is not self.heap.token:
-                self.heap.barrier(table)
+            if obj._t is not self.heap.token:
+                self.heap.barrier(obj)
         finally:
             self.heap.levels = levels
-        table.v[kind] = table.v.get(kind, 0) + amount
+
+    def stand(self, thread: Thread, why: Any) -> None:
+        """Note why a thread stands still; None when it goes on."""
+        if thread.over is not why:
+            self.open(thread)
+            thread.over = why
 
     def charge(self, domain: Domain | None, kind: str, amount: Any) -> Domain | None:
         """Use something; gives the account when that has nothing left."""
@@ -129,6 +160,7 @@ class Budgets:
         for kind, amount in wanted.items():
             self.reserve(parent, kind, amount)
         self.world.scheduler.bounded = True
+        self.weighs = self.weighs or "bytes" in wanted
         child.given, child.used, child.reserved = self._map(wanted), self._map({}), self._map({})
         if "objects" in wanted:
             child.left = min(wanted["objects"], ALLOWANCE)
@@ -140,7 +172,7 @@ class Budgets:
         account = self.account(parent, kind)
         if account is None:
             return
-        left = self.left(account, kind)
+        left = self.look(account, kind) if kind in STOCKS else self.left(account, kind)
         if left < amount:
             fail("BudgetError", f"{kind} {amount:_} cannot be given: '{account.name}' has {left:_.0f} left itself")
         self.add(account.reserved, kind, amount)
@@ -160,26 +192,34 @@ class Budgets:
                 child.left = max(child.left, 0) + min(amount, ALLOWANCE)
         for one in list(self.world.scheduler.living):
             if one.over is not None and one.domain is not None and one.domain.within(child):
-                one.over = None
+                self.stand(one, None)
                 self.world.scheduler.unsuspend(one)
 
     def ended(self, thread: Thread) -> None:
         """A thread of a domain has ended; the last one returns what is left to the domain above."""
         domain = thread.domain
         self.release(domain, "threads")
-        if domain is None or domain.given is None or domain.parent is None:
+        if domain is None or domain.parent is None:
             return
         if any(one.domain is not None and one.domain.within(domain) for one in self.world.scheduler.living):
             return
+        for sharing in self.sharing.values():
+            sharing.pop(domain, None)
+        if domain.given is None:
+            return
+        self.sharing.pop(domain, None)
         for kind, given in live(domain.given).v.items():
             account = self.account(domain.parent, kind)
             if account is None or kind == "depth":
                 continue
-            used = live(domain.used).v.get(kind, 0)
+            used = live(domain.used).v
             self.add(account.reserved, kind, -given)
-            if kind in FLOWS or kind == "objects":
-                self.add(account.used, kind, used)
-            self.add(domain.given, kind, used - given)  # what was left is not its own any more
+            self.add(account.used, kind, used.get(kind, 0))
+            if kind == "bytes":
+                self.add(account.used, WRITTEN, used.get(WRITTEN, 0))
+        self.open(domain)
+        domain.grace = ENDED
+        self.looks.pop(domain, None)
 
     def _map(self, raw: dict[str, Any]) -> Any:
         made = self.world.collections.Map()
@@ -207,10 +247,9 @@ class Budgets:
         if over is not None:
             self.stop(thread, over, "cpu_ms")
         if domain.left < 0:
-            account = self.account(domain, "objects")
-            domain.left = domain.grace = 0
-            if account is not None:
-                self.stop(thread, account, "objects")
+            self.recount(thread, domain)
+        if self.weighs:
+            self.weigh(thread, domain)
         limit = self.account(domain, "depth")
         if limit is not None and self.deeper(limit.given.v["depth"]):
             fail("BudgetError", f"calls inside each other: over the limit of {limit.given.v['depth']:_} of this domain")
@@ -240,7 +279,7 @@ class Budgets:
         """Note why the thread stands still, and tell its parent."""
         error = make_error("BudgetError", self.words(account, kind))
         error._t = self.heap.token
-        thread.over = error
+        self.stand(thread, error)
         thread.suspended = True
         scheduler = self.world.scheduler
         scheduler.touched[thread] = None
@@ -271,16 +310,68 @@ class Budgets:
         if account is None:
             domain.left = ALLOWANCE
             return
+        sharing = self.sharing.setdefault(account, {})
+        sharing[domain] = None
         if domain.grace:  # too many were found, and no safepoint has come yet
             self.past(domain, account)
             return
-        alive = self.alive(account)
-        limit = live(account.given).v["objects"] - live(account.reserved).v.get("objects", 0)
-        self.add(account.used, "objects", alive - live(account.used).v.get("objects", 0))
-        if alive < limit:
-            domain.left = min(limit - alive, ALLOWANCE)
+        left = self.look(account, "objects")
+        if left > 0:  # each of those who live on it gets a share, so that they cannot pass it by together
+            share = min((left + len(sharing) - 1) // len(sharing), ALLOWANCE)
+            for one in sharing:
+                one.left = min(one.left, share)
+            domain.left = share
             return
         self.past(domain, account)
+
+    def look(self, account: Domain, kind: str) -> Any:
+        """Count what there is, and note it; gives what is left."""
+        started = thread_time()
+        found = self.scales.look(account, kind)
+        if kind == "bytes":
+            found += live(account.used).v.get(WRITTEN, 0)
+            now = thread_time()
+            self.looks[account] = now + LOOK_FACTOR * (now - started)
+        self.add(account.used, kind, found - live(account.used).v.get(kind, 0))
+        return self.left(account, kind)
+
+    def recount(self, thread: Thread, domain: Domain) -> None:
+        """At a safepoint after there were too many objects: stop, unless collecting garbage helps."""
+        account = self.account(domain, "objects")
+        domain.left = domain.grace = 0
+        if account is not None:
+            self.collect(thread, account, "objects")
+
+    def collect(self, thread: Thread, account: Domain, kind: str) -> None:
+        """Where nothing is left, have the thread wait until garbage was collected, if it may; then stop it."""
+        if self.heap.stock.counts and not thread.doomed and not self.world.scheduler.in_atomic():
+            if self.look(account, kind) <= 0:
+                self.world.scheduler.wait(Collected(account, kind))
+        else:
+            self.require(thread, account, kind)
+
+    def require(self, thread: Thread, account: Domain, kind: str) -> None:
+        """Stop the thread when nothing is left."""
+        if self.look(account, kind) <= 0:
+            self.stop(thread, account, kind)
+
+    def weigh(self, thread: Thread, domain: Domain) -> None:
+        """Look at the bytes of a domain, if that is due."""
+        account = self.account(domain, "bytes")
+        if account is None or thread_time() < self.looks.get(account, 0.0):
+            return
+        self.collect(thread, account, "bytes")
+
+    def wrote(self, domain: Domain, values: Iterable[Any]) -> None:
+        """Charge what goes into an object of somebody else."""
+        account = self.account(domain, "bytes")
+        if account is None:
+            return
+        size = written(values)
+        self.add(account.used, WRITTEN, size)
+        if self.charge(account, "bytes", size) is not None:  # it is stopped at its next safepoint
+            self.looks[account] = 0.0
+            self.heap.globals["_poll"] = True
 
     def past(self, domain: Domain, account: Domain) -> None:
         """There are too many objects: the thread stops at its next safepoint; where it must not, it gets the error."""
@@ -293,17 +384,6 @@ class Budgets:
             domain.left = domain.grace = 0
             raise Thrown(make_error("BudgetError", self.words(account, "objects")))
 
-    @staticmethod
-    def alive(account: Domain) -> int:
-        """Objects in memory that belong to a domain, or to one below that has no limit of its own."""
-        count = 0
-        for one in gc.get_objects():
-            if isinstance(one, Obj):
-                owner = getattr(one, "_o", None) if type(one) is not type(one)._ghost else None
-                if owner is account or (owner is not None and isinstance(owner, Domain) and owner.within(account)):
-                    count += 1
-        return count
-
     # ------------------------------------------------------------------ for people
 
     def shown(self, thread: Any) -> dict[str, list[Any]]:
@@ -311,7 +391,7 @@ class Budgets:
         found: dict[str, list[Any]] = {}
         domain = thread.domain
         for kind in KINDS:
-            account = self.account(domain, kind)
+            account = self.account(domain, kind, ended=True)
             if account is not None:
                 used = live(account.used).v.get(kind, 0) + live(account.reserved).v.get(kind, 0)
                 found[kind] = [round(used), live(account.given).v[kind]]

@@ -27,6 +27,7 @@ from holdfast.vm.objects import ERRORS, Error, Obj, fail, kind_name, live, make_
 from holdfast.vm.show import to_text
 
 if TYPE_CHECKING:
+    from holdfast.vm.budgets import Budgets
     from holdfast.vm.code import Proto
     from holdfast.vm.guarded import Guarded
     from holdfast.vm.world import World
@@ -46,6 +47,7 @@ Plain = Callable[..., Any]
 class Calls:
     """The calls of one world's guarded code."""
 
+    budgets: Budgets
     guarded: Guarded
     spawn: Plain
     special: dict[str, Plain]
@@ -239,6 +241,8 @@ class Calls:
         given = [self.argument(domain, signature, at, value) for at, value in enumerate(args)]
         for name, value in named.items():
             named[name] = self.argument(domain, signature, signature.place(name), value)
+        if self.budgets.weighs and signature.writes and self.monitor.owner(given[0]) is not domain:
+            self.budgets.wrote(domain, (*given[1:], *named.values()))
         if signature.waits:  # then nothing may be done behind it: the thread may come back in another process
             return function(*given, **named)
         outer, monitor.acting = monitor.acting, domain
@@ -377,7 +381,7 @@ SYSTEM = frozenset((ids.THREAD, ids.MESSAGE, ids.CONSOLE, 0))
 class Signature:
     """What a host function declares."""
 
-    __slots__ = ("deep", "light", "name", "names", "rest", "rights", "waits")
+    __slots__ = ("deep", "light", "name", "names", "rest", "rights", "waits", "writes")
 
     def __init__(self, function: FunctionType) -> None:
         code = function.__code__
@@ -387,6 +391,7 @@ class Signature:
         self.names = ["v_" + name.rstrip("_") for name in rights or ()]
         self.rest = len(self.names) - 1 if code.co_flags & VARARGS else None
         self.waits = "__hold_waits__" in function.__dict__
+        self.writes = bool(self.rights) and "w" in self.rights[0]  # type: ignore[index]
         self.light = self.name in LIGHT
         self.deep = self.name in DEEP or "__hold_deep__" in function.__dict__
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from types import FunctionType
 
     from holdfast.vm.batch import Batch
+    from holdfast.vm.domains import Domain
     from holdfast.vm.heap import Heap
 
 SLICE_S = 0.002
@@ -226,6 +227,11 @@ class Checkpoint:
                 last.batch.delete(key)
             else:
                 last.batch.put(key, seal_record(key, record))
+        for key, counted in heap.stock.records(heap.codec):
+            if counted is None:
+                last.batch.delete(key)
+            else:
+                last.batch.put(key, counted)
         roots = [part for pair in self._roots.items() for part in pair]
         last.batch.put(COMMIT_KEY, heap.codec.record(COMMIT_KEY, [self.number, heap.serial, *roots]))
         yield last.batch
@@ -259,7 +265,11 @@ class Checkpoint:
                 else:  # as _encode does, without its detours: nearly all objects come this way
                     hold(obj)
                     key = object_key(oid)
-                    put(key, record(key, state(obj, layout)))  # type: ignore[arg-type]  # a function has no layout
+                    values = state(obj, layout)  # type: ignore[arg-type]  # a function has no layout
+                    made = record(key, values)
+                    put(key, made)
+                    if values[2] is not None:
+                        heap.stock.put(values[2], key, made, known=False)
                 if len(ahead.batch.keys) >= AHEAD_MAX:
                     yield ahead.batch
                     ahead.batch = heap.store.batch()
@@ -301,11 +311,13 @@ class Checkpoint:
                 # Pieces are not looked at while the record on disk has the contents themselves: they can go ahead.
                 # An earlier attempt that was not committed may have left some.
                 self._put(oid, [*values, Pieces(contents.freeze().header)], sink)
-                return self._split_ahead(oid, contents.frozen)
+                return self._split_ahead(oid, contents.frozen, values[2])
         if not raw:
             changes = contents if isinstance(contents, PieceChanges) else contents.freeze()
             self._frozen.append(changes)
             self._put(oid, [*values, Pieces(changes.header)], sink)
+            if values[2] is not None:
+                sink = self._heap.stock.metered(values[2], sink, sink is self._last)
             return cast("Iterable[None]", changes.write(self._heap, sink))
         if number == ids.MAP:
             contents = list(chain.from_iterable(contents.items()))
@@ -317,10 +329,11 @@ class Checkpoint:
         self._put(oid, values, sink)
         return ()
 
-    def _split_ahead(self, oid: int, changes: PieceChanges) -> Iterator[None]:
+    def _split_ahead(self, oid: int, changes: PieceChanges, owner: Domain | None) -> Iterator[None]:
         self._frozen.append(changes)
         self._ahead.batch.delete_range(*piece_range(oid))
-        yield from changes.write(self._heap, self._ahead)
+        sink = self._ahead if owner is None else self._heap.stock.metered(owner, self._ahead, known=False)
+        yield from changes.write(self._heap, sink)
 
     def _put_large(self, oid: int, values: list[Any], sink: Sink) -> Iterator[None]:
         """Give ids to what is new in a large container, then encode it, which is quick then."""
@@ -332,8 +345,13 @@ class Checkpoint:
         self._put(oid, values, sink)
 
     def _put(self, oid: int, values: list[Any], sink: Sink) -> None:
-        key = object_key(oid)
-        sink.batch.put(key, self._heap.codec.record(key, values))
+        key, heap, owner = object_key(oid), self._heap, values[2]
+        heap.large.owner = owner  # what is so large that it has a record of its own belongs to the same domain
+        record = heap.codec.record(key, values)
+        heap.large.owner = None
+        sink.batch.put(key, record)
+        if owner is not None:
+            heap.stock.put(owner, key, record, known=sink is self._last)
 
     def _finish(self) -> None:
         heap = self._heap
@@ -349,6 +367,7 @@ class Checkpoint:
         for changes in self._frozen:
             changes.settle()
         self._frozen.clear()
+        heap.stock.settle()
         self._owner.written(self)
 
 

@@ -409,6 +409,24 @@ class Named:
         return hash(self.place)
 
 
+_LENGTHS = {0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9, 0xD0: 2, 0xD1: 3, 0xD2: 5, 0xD3: 9}
+"""Bytes of MessagePack's integers by their first one; the others are one byte."""
+_ARRAYS = {0xDC: 3, 0xDD: 5}
+_REFERENCE_HEAD = bytes((0xD7, REFERENCE))
+
+
+def owner_in(record: bytes) -> int:
+    """The id of the owner that an object's record names, without decoding the rest; 0 for none, and for no record."""
+    try:
+        at = HEAD_BYTES + _ARRAYS.get(record[HEAD_BYTES], 1)
+        for _ in ("class number", "schema"):
+            at += _LENGTHS.get(record[at], 1)
+    except IndexError:
+        return 0
+    owner = record[at : at + 10]
+    return int.from_bytes(owner[2:], "big") if owner[:2] == _REFERENCE_HEAD and len(owner) == 10 else 0
+
+
 def bare_codec(refer: Callable[[int], Any] = Reference) -> Codec:
     """A codec for tools: references and names stay what they are in the record."""
 

@@ -11,6 +11,7 @@ from holdfast.vm.objects import Error, make_error
 if TYPE_CHECKING:
     from collections import deque
 
+    from holdfast.vm.budgets import Budgets
     from holdfast.vm.thread import Thread
 
 KILL_S = 5.0
@@ -31,6 +32,7 @@ def killed(message: str) -> Error:
 class Control:
     """Interrupts and suspensions."""
 
+    budgets: Budgets
     current: Thread | None
     globals: dict[str, Any]
     living: dict[Thread, None]
@@ -50,7 +52,7 @@ class Control:
         if thread not in self.living:
             return
         thread.interrupt = killed(message) if kill else make_error("ThreadError", message)
-        thread.over = None  # it goes on, if only to its end: who joins it waits for that
+        self.budgets.stand(thread, None)  # it goes on, if only to its end: who joins it waits for that
         if kill and not thread.doomed:
             thread.doomed = monotonic() + KILL_S
             thread.granted = thread_time() + KILL_RUN_S

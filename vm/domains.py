@@ -49,7 +49,7 @@ class Domain(Obj):
     left: int
     """New objects that it may make before they are counted."""
     grace: int
-    """Those that it has made since a count found too many."""
+    """Those that it has made since a count found too many; -1 once its threads have all ended."""
 
     @staticmethod
     def _checked(fields: list[Any]) -> bool:

@@ -226,6 +226,8 @@ class Guarded:
     def setfield(self, domain: Domain, obj: Any, name: str, value: Any) -> None:
         """``obj.name = value``."""
         target = self.monitor.reach(domain, obj, "w")
+        if self.budgets.weighs and self.monitor.owner(target) is not domain:
+            self.budgets.wrote(domain, (value,))
         self.helpers.setfield(target, name, self.monitor.out(domain, value))
 
     def getfield_or_nil(self, domain: Domain, obj: Any, name: str) -> Any:
@@ -256,6 +258,8 @@ class Guarded:
     def setindex(self, domain: Domain, obj: Any, index: Any, item: Any) -> None:
         """``obj[index] = item``."""
         target = self.monitor.reach(domain, obj, "w")
+        if self.budgets.weighs and self.monitor.owner(target) is not domain:
+            self.budgets.wrote(domain, (index, item))
         out = self.monitor.out
         self.plain["o_setindex"](target, out(domain, index), out(domain, item))
 

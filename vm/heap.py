@@ -42,6 +42,7 @@ from holdfast.vm.piecelist import PieceList
 from holdfast.vm.piecemap import PieceMap
 from holdfast.vm.pieces import PieceBase
 from holdfast.vm.side import commit_parts
+from holdfast.vm.stock import Stock
 from holdfast.vm.store import Store, StoreError, WorldDamaged, object_key
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ class Heap:
         self.found: dict[int, Obj | FunctionType] | None = None
         """Objects that got an id and must be written; there only while a checkpoint encodes."""
         self.open: Checkpoint | None = None
+        self.stock = Stock(store)
+        """What the domains' objects take on disk."""
         self.frozen: Any = None
         """What owns Lists, Maps and Sets that cannot be changed; None as long as there are none."""
         self.levels: list[dict[int, tuple[Obj, list[Any]]]] = []
@@ -138,6 +141,7 @@ class Heap:
             raise WorldDamaged(f"what the threads of the world {self.store.path} may do is damaged; restore a backup")
         self.frozen = self.roots.get("frozen")
         self._delete_above(self.serial)
+        self.stock.read(self.codec)
 
     def _delete_above(self, serial: int) -> None:
         """Delete what a checkpoint that was never committed wrote ahead: every id above the high-water mark."""

@@ -15,6 +15,7 @@ from holdfast.vm.objects import NEW, Obj, seal
 from holdfast.vm.store import object_key
 
 if TYPE_CHECKING:
+    from holdfast.vm.domains import Domain
     from holdfast.vm.heap import Heap
 
 KEPT = 8 << 20
@@ -37,6 +38,8 @@ class LargeTexts:
 
     def __init__(self, heap: Heap) -> None:
         self._heap = heap
+        self.owner: Domain | None = None
+        """Whose object is being written: a large value in it that is met for the first time becomes that domain's."""
         self._known: dict[int, Large] = {}
         """By the host's ``id`` of the value, which no other one can have while it is held here."""
         self._length = 0
@@ -47,6 +50,8 @@ class LargeTexts:
         if found is None:
             found = Large()
             found._t, found._i, found.value = self._heap.token, NEW, value
+            if self.owner is not None:
+                found._o = self.owner
             self._remember(found)
         return found
 

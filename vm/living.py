@@ -229,6 +229,7 @@ class Living:
             raise DamagedRecord(ids.kid(thread._i), "it is to be thrown what is no error")
         scheduler.revive(thread)
         scheduler.bounded = scheduler.bounded or thread.domain is not None
+        scheduler.budgets.weighs = scheduler.budgets.weighs or thread.domain is not None
         thread.state = "ready"
         thread.stored, thread.spent = depth, spent / 1000
         thread.suspended = bool(flags & SUSPENDED)

@@ -34,11 +34,13 @@ from holdfast.vm.definitions import Definitions
 from holdfast.vm.file_outbox import drop_all
 from holdfast.vm.heap import COMMIT_KEY, ROOT
 from holdfast.vm.side import CODE, commit_parts
+from holdfast.vm.stock import Counts, add, recount, stored
 from holdfast.vm.store import Store, WorldDamaged, WorldMissing, object_key, refuse_existing, refuse_open
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
+    from holdfast.vm.batch import Batch
     from holdfast.vm.heap import Heap
     from holdfast.vm.store import Snapshot
 
@@ -221,6 +223,7 @@ def check(store: Store, progress: Progress = _silent) -> Generator[Report, None,
         report.garbage = report.objects - report.live
         yield from _check_records(graph, report, progress)
         yield from _check_pieces(graph, report, progress)
+        yield from _check_stock(graph, report)
     finally:
         view.close()
     yield report
@@ -294,6 +297,24 @@ def _check_pieces(graph: _Graph, report: Report, progress: Progress) -> Iterator
             report.add(error.name, error.reason)
         except (IndexError, TypeError):
             report.add(ids.kid(oid), "a piece of it has not the shape of its kind")
+
+
+def _check_stock(graph: _Graph, report: Report) -> Iterator[Report]:
+    """What domains own on disk is what the counts say."""
+    counts: Counts = {}
+    try:
+        for _ in recount(graph.view, graph.serial, counts):
+            yield report
+        for owner, objects, size in stored(graph.view, graph.codec):
+            found = counts.pop(owner, [0, 0])
+            if found != [objects, size]:
+                text = f"its objects are counted as {objects} of {size} bytes, and are {found[0]} of {found[1]}"
+                report.add(ids.kid(owner), text)
+    except DamagedRecord as error:
+        report.add(error.name, error.reason)
+    else:
+        for owner in counts:
+            report.add(ids.kid(owner), "its objects are not counted")
 
 
 def _count_pieces(graph: _Graph, oid: int, header: list[Any] | None, live: bool, report: Report) -> Iterator[None]:
@@ -377,20 +398,36 @@ def collect(heap: Heap, progress: Progress = _silent) -> Generator[Report, None,
 
 def _delete(heap: Heap, graph: _Graph, report: Report, progress: Progress) -> Iterator[Report]:
     batch = heap.store.batch()
+    gone: Counts = {}
     for place, oid in enumerate(graph.oids):
         if graph.marks[place]:
             continue
         batch.delete(object_key(oid))
+        if heap.stock.counts:
+            owner, size = heap.stock.measured(graph.view, object_key(oid))
+            if owner:
+                add(gone, owner, 1, size)
         if ids.class_of(oid) <= ids.SET:
             batch.delete_range(b"P" + object_key(oid)[1:], b"P" + object_key(oid + 1)[1:])
         report.deleted += 1
         if len(batch) >= DELETE_BATCH:
-            heap.store.write(batch)
-            batch = heap.store.batch()
+            _write_deleted(heap, batch, gone)
+            batch, gone = heap.store.batch(), {}
             progress("deleting", report.deleted, report.garbage)
             yield report
     if batch:
-        heap.store.write(batch)
+        _write_deleted(heap, batch, gone)
+
+
+def _write_deleted(heap: Heap, batch: Batch, gone: Counts) -> None:
+    """Delete, and count what is gone."""
+    for key, record in heap.stock.without(heap.codec, gone):
+        if record is None:
+            batch.delete(key)
+        else:
+            batch.put(key, record)
+    heap.store.write(batch)
+    heap.stock.deleted(gone)
 
 
 # --------------------------------------------------------------------------- backup, restore, repair, statistics

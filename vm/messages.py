@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from holdfast.vm.threads import Scheduler
 
 MAILBOX_MAX = 10_000
+SHARE_MAX = MAILBOX_MAX // 4
+"""Messages in one mailbox from a domain that is not above the receiver's, and those below it: one who floods it must
+leave room for others."""
 """Messages that may wait for a thread."""
 SECONDS_MAX = 1e10
 
@@ -70,6 +73,8 @@ class Mail:
         made.answered = answered
         made.answer = made.asker = made.payer = made.receiver = None
         made.payer = domain if domain is not None else made.sender.domain if made.sender is not None else None
+        if made.payer is not None and self.scheduler.budgets.weighs:
+            self.scheduler.budgets.wrote(made.payer, (value,))
         return made
 
     def notice(self, value: Any, receiver: Thread) -> Message:
@@ -98,9 +103,10 @@ class Mail:
         box = thread.mailbox
         if box is None:
             box = thread.mailbox = deque()
-        if len(box) >= MAILBOX_MAX:
+        if self.full(thread, message.payer):
             if not wait:
-                fail("LimitError", f"the mailbox of '{thread.f_name}' is full: {MAILBOX_MAX:_} messages wait in it")
+                many = f"{len(box):_}" if len(box) >= MAILBOX_MAX else f"{SHARE_MAX:_} of this sender's"
+                fail("LimitError", f"the mailbox of '{thread.f_name}' is full: {many} messages wait in it")
             scheduler.may_wait()
             scheduler.wait(Space(thread, message))
             return
@@ -111,9 +117,41 @@ class Mail:
             fail("LimitError", f"an atomic block sends more than {MAILBOX_MAX:_} messages: send some of them behind it")
         self.levels[-1].append((thread, message))
 
-    def full(self, thread: Thread) -> bool:
-        """Is there no room in a mailbox?"""
-        return len(thread.mailbox or ()) >= MAILBOX_MAX
+    def full(self, thread: Thread, payer: Domain | None = None) -> bool:
+        """Is there no room in a mailbox, for messages that a domain sends?"""
+        size = len(thread.mailbox or ())
+        if size < SHARE_MAX or size >= MAILBOX_MAX or payer is None:
+            return size >= MAILBOX_MAX
+        branch = self.branch(thread, payer)
+        return branch is not None and self.shares(thread).get(branch, 0) >= SHARE_MAX
+
+    def branch(self, thread: Thread, payer: Domain) -> Domain | None:
+        """Whose share of a mailbox a domain uses: that of the highest one above it that is not above the receiver too,
+        so that nobody gets more by making domains; None for what is above the receiver itself."""
+        base = thread.domain or self.scheduler.budgets.world.monitor.top
+        branch: Domain | None = None
+        domain: Domain | None = payer
+        while domain is not None and not base.within(domain):
+            branch, domain = domain, domain.parent
+        return branch
+
+    def shares(self, thread: Thread) -> dict[Domain, int]:
+        """How many messages of whom are in a mailbox: counted when it is first asked for, then kept."""
+        if thread.shares is None:
+            found: dict[Domain, int] = {}
+            for message in thread.mailbox or ():
+                branch = self.branch(thread, message.payer) if message.payer is not None else None
+                if branch is not None:
+                    found[branch] = found.get(branch, 0) + 1
+            thread.shares = found
+        return thread.shares
+
+    def share(self, thread: Thread, message: Message, change: int) -> None:
+        """A message comes or goes."""
+        if thread.shares is not None and message.payer is not None:
+            branch = self.branch(thread, message.payer)
+            if branch is not None:
+                thread.shares[branch] = thread.shares.get(branch, 0) + change
 
     def put(self, thread: Thread, message: Message) -> None:
         """Put a message into a mailbox that has room, and wake who waits for it."""
@@ -123,6 +161,7 @@ class Mail:
         thread.mailbox.append(message)
         if message.payer is not None:
             scheduler.budgets.charge(message.payer, "mailbox", 1)
+            self.share(thread, message, 1)
         scheduler.touched[thread] = None
         wait = thread.wait
         if wait is not None and type(wait) is Receive and len(thread.mailbox) > wait.count:
@@ -210,13 +249,16 @@ class Mail:
             del box[place]
         if message.payer is not None:
             self.scheduler.budgets.release(message.payer, "mailbox")
+            self.share(thread, message, -1)
         heap = self.scheduler.heap
         if message._t is not heap.token:
             heap.barrier(message)
         message.receiver = thread
-        senders = thread.senders
-        if senders:
-            self.scheduler.make_ready(senders[0])
+        for sender in list(thread.senders or ()):  # the first one for whom this makes room
+            wait: Any = sender.wait
+            if not self.full(thread, wait.message.payer):
+                self.scheduler.make_ready(sender)
+                break
         return message
 
 

@@ -88,6 +88,8 @@ class Outbox:
         """Checkpoints that are written and not yet released, the oldest first."""
         self.shares: dict[int, int] = {}
         """Checkpoint number to how many texts depend on it."""
+        self.collect: Callable[[], float | None] = lambda: None
+        """A slice of the collection that threads wait for."""
         self.sweep: Iterator[None] | None = None
         self.jobs: list[Generator[object, None, None]] = []
         """Work that reads a snapshot of the store between slices: it ends when the store must be opened again."""
@@ -139,6 +141,14 @@ class Outbox:
 
         Raises StoreError when the store failed and could not be recovered.
         """
+        delay = self.write_some()
+        if delay == 0 or self.heap.levels:
+            return delay
+        other = self.collect()
+        return other if delay is None else delay if other is None else min(delay, other)
+
+    def write_some(self) -> float | None:
+        """A slice of what is written, evicted and told; returns the same."""
         if self.checkpointer.failed is not None:
             self.recover()
         if self.returned:

@@ -64,6 +64,7 @@ class Thread(Obj):
         "result",
         "runs",
         "senders",
+        "shares",
         "spent",
         "stack",
         "state",
@@ -122,6 +123,8 @@ class Thread(Obj):
     stepping: bool
     """It is to be suspended at its next safepoint."""
     mailbox: deque[Any] | None
+    shares: dict[Domain, int] | None
+    """Messages in its mailbox by domain (:meth:`holdfast.vm.messages.Mail.shares`); None until that is asked for."""
     senders: list[Thread] | None
     """Threads that wait for room in its mailbox."""
     output: Console | None

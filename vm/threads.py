@@ -150,7 +150,7 @@ class Scheduler(Joining, Priorities, Control, Replacing):
         thread.state = "ready"
         # As revive does it: a call less for each thread.
         thread.begin = thread.stack = thread.known = thread.failure = thread.greenlet = thread.wait = None
-        thread.mailbox = thread.senders = thread.interrupt = thread.waiters = None
+        thread.mailbox = thread.shares = thread.senders = thread.interrupt = thread.waiters = None
         thread.result = thread.error = thread.post = None
         thread.stored = -1
         thread.wake = thread.runs = thread.priority = thread.passed = 0
@@ -164,7 +164,7 @@ class Scheduler(Joining, Priorities, Control, Replacing):
     def revive(self, thread: Thread) -> None:
         """Give a thread what it needs while it is alive."""
         thread.begin = thread.stack = thread.known = thread.failure = thread.greenlet = thread.wait = None
-        thread.mailbox = thread.senders = thread.interrupt = thread.waiters = None
+        thread.mailbox = thread.shares = thread.senders = thread.interrupt = thread.waiters = None
         thread.stored = -1
         thread.wake = thread.runs = thread.priority = thread.passed = 0
         thread.spent = thread.doomed = 0.0

@@ -51,6 +51,7 @@ from holdfast.vm.piecelist import CHUNK, PAGE_CHUNKS
 from holdfast.vm.piecemap import PAGE_KEYS
 from holdfast.vm.pieces import PIECES_ABOVE, find_key_bytes
 from holdfast.vm.side import CODE, FRAMES, THREADS, commit_parts
+from holdfast.vm.stock import STOCK, write_again
 from holdfast.vm.store import FORMAT_KEY, Store, StoreError, WorldDamaged, object_key, refuse_existing
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ BATCH_RECORDS = 2_000
 WORD = 1 << 63
 
 
-STAYS = (WRITES, b"S" + THREADS, b"S" + FRAMES)
+STAYS = (WRITES, b"S" + THREADS, b"S" + FRAMES, b"S" + STOCK)
 """Side records that no copy has: changes of host files that are under way, and threads, which live in one world."""
 
 
@@ -414,6 +415,7 @@ class _Importer:
             raise ValueError("no root object is named")
         if self.batch:
             self.store.write(self.batch)
+        write_again(self.store, len(self.classes))
         commit = [1, len(self.classes), *chain.from_iterable(self.roots.items())]
         self.put(self.last, COMMIT_KEY, commit)
         self.store.write(self.last)

@@ -14,6 +14,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from holdfast.vm.codec import DamagedRecord
+from holdfast.vm.domains import Domain
 from holdfast.vm.objects import Thrown, fail
 
 if TYPE_CHECKING:
@@ -231,7 +232,7 @@ class Space(Wait):
     def begin(self, scheduler: Scheduler, thread: Thread) -> None:
         """Be told when it has taken one, or ends."""
         other = self.thread
-        if not scheduler.lives(other) or not scheduler.mail.full(other):
+        if not scheduler.lives(other) or not scheduler.mail.full(other, self.message.payer):
             scheduler.make_ready(thread)
         else:
             other.senders = [*(other.senders or ()), thread]
@@ -244,7 +245,7 @@ class Space(Wait):
 
     def outcome(self, scheduler: Scheduler) -> Any:
         """Nothing: the message is there."""
-        if scheduler.lives(self.thread) and scheduler.mail.full(self.thread):
+        if scheduler.lives(self.thread) and scheduler.mail.full(self.thread, self.message.payer):
             return AGAIN
         scheduler.mail.deliver(self.thread, self.message, wait=False)
         return None
@@ -301,6 +302,37 @@ class Ask(Wait):
         return ["ask", self.thread, self.message]
 
 
+class Collected(Wait):
+    """Until garbage was collected, since a budget of what is alive is used up."""
+
+    __slots__ = ("account", "kind")
+
+    def __init__(self, account: Domain, kind: str) -> None:
+        self.account = account
+        self.kind = kind
+
+    def begin(self, scheduler: Scheduler, thread: Thread) -> None:
+        """Be one of those who wait for the next collection."""
+        scheduler.budgets.collector.waiting.append(thread)
+
+    def cancel(self, scheduler: Scheduler, thread: Thread) -> None:
+        """Not any more."""
+        waiting = scheduler.budgets.collector.waiting
+        if thread in waiting:
+            waiting.remove(thread)
+
+    def outcome(self, scheduler: Scheduler) -> Any:
+        """Nothing; but where that has not helped, the thread goes no further."""
+        assert scheduler.current is not None
+        scheduler.current.wait = None
+        scheduler.budgets.require(scheduler.current, self.account, self.kind)
+        return None
+
+    def record(self) -> list[Any]:
+        """Whose budget, and of what."""
+        return ["collected", self.account, self.kind]
+
+
 class Redo(Wait):
     """For nothing: the thread has come back amid a call that has done nothing yet, and makes it again."""
 
@@ -349,6 +381,8 @@ def wait_of(parts: Any, thread_class: type, message_class: type) -> Wait:
             return Redo()
         case "lost", str(name):
             return Lost(name)
+        case "collected", Domain() as account, str(kind):
+            return Collected(account, kind)
         case "sleep", deadline:
             return Sleep(Deadline.of(deadline))
         case (("join" | "first"), list(threads)) if threads and all(isinstance(t, thread_class) for t in threads):
