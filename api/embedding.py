@@ -203,6 +203,7 @@ class World:
         *,
         grants: Mapping[str, Any] | None = None,
         budget: Mapping[str, int] | None = None,
+        modules: Sequence[str] = (),
         args: Sequence[str] = (),
         name: str = "main.hold",
         timeout: float | None = None,
@@ -211,14 +212,14 @@ class World:
 
         It has what is in ``grants``, as ``caps.NAME``; a :class:`Reference` that was not narrowed is granted with all
         rights.  ``budget`` limits ``cpu_ms``, ``objects``, ``bytes``, ``threads``, ``mailbox`` and ``depth``;
-        ``timeout`` is in seconds.  Threads that it has left behind end with it.  Errors of the program are in the
-        result.
+        ``modules`` are names of modules of the world that it may import; ``timeout`` is in seconds.  Threads that it
+        has left behind end with it.  Errors of the program are in the result.
 
         Raises Error for a grant or a budget that cannot be.
         """
         machine, authority = self._machine, self._machine.authority
         given = {key: self._granted(key, value) for key, value in (grants or {}).items()}
-        domain = Reference._guard(lambda: authority.domain(name, given, dict(budget or {})))
+        domain = Reference._guard(lambda: authority.domain(name, given, dict(budget or {}), modules))
         try:
             unit = machine.modules.program(source, name, ids.kid(domain._i))
         except CompileError as refused:

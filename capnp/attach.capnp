@@ -24,6 +24,15 @@ struct Program {
   arguments @1 :List(Text);
   modules @2 :List(Source);
   # What it imports, under the modules' names; what is missing here is looked for in the world.
+  sandbox @3 :Sandbox;
+  # If it is there, the program runs in a domain of its own.
+}
+
+struct Sandbox {
+  # As it was written on the command line.
+  grants @0 :List(Text);   # objects of the world, a clock, random numbers
+  budget @1 :Text;
+  modules @2 :List(Text);  # modules of the world that it may import
 }
 
 struct Place {

@@ -135,6 +135,13 @@ def run_command(arguments: list[str], signals: Signals) -> int:
     metavar="KIND=N,…",
     help="With --sandbox: what it may use (cpu_ms, objects, bytes, threads, mailbox, depth).",
 )
+@click.option(
+    "--module",
+    "modules",
+    metavar="PATH",
+    multiple=True,
+    help="With --sandbox: a module of the world that it may import.  May be given several times.",
+)
 @click.option("--detach", is_flag=True, help="Begin the program, print the KID of its thread, and leave.")
 @click.option(
     "--torture",
@@ -152,6 +159,7 @@ def run(
     args: tuple[str, ...],
     sandbox: bool,
     budget: str | None,
+    modules: tuple[str, ...],
     detach: bool,
     torture: int | None,
     **opened: Any,
@@ -162,24 +170,28 @@ def run(
     is there the next time.
     """
     from holdfast.repl.files import folder_of, loader, read_source, shown
-    from holdfast.repl.grants import OBJECT, parse_budget
+    from holdfast.repl.grants import OBJECT
     from holdfast.repl.remote_open import open_here, open_host
+    from holdfast.repl.sandbox import Sandbox
 
     if detach and torture:
         raise Failure("--torture is for a program that this command runs to its end, so not with --detach")
     if detach and sandbox:
         raise Failure("--sandbox is for a program that this command runs to its end, so not with --detach")
-    limits = parse_budget(budget) if sandbox else None
-    program = host.Program(read_source(file), shown(file), _texts(args), loader(folder_of(file)), limits)
-    console = Console()
     options = opening(**opened)
-    if not sandbox and (budget is not None or any(grant.kind == OBJECT for grant in options.grants)):
+    within = Sandbox(opened["grants"], budget or "", modules) if sandbox else None
+    if within is not None:
+        within.limits()  # which says what is wrong with it
+    elif budget is not None or modules or any(grant.kind == OBJECT for grant in options.grants):
         raise Failure("a program that is not sandboxed has all of root, and no budget: give --sandbox")
+    program = host.Program(read_source(file), shown(file), _texts(args), loader(folder_of(file)), within)
+    console = Console()
     if detach:
         from holdfast.repl.thread_commands import start
 
         return start(options, program, console, signals)
-    with (open_here if torture or sandbox else open_host)(options, console, signals) as world:
+    here = open_here(options, console, signals) if torture else open_host(options, console, signals, within)
+    with here as world:
         if isinstance(world, LocalHost) and torture:
             world.torture(torture)
         outcome = world.run(program)

@@ -8,7 +8,10 @@ texts, numbers and the records below, never an object of the world.  (They are n
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from holdfast.repl.sandbox import Sandbox
 
 
 class Program(NamedTuple):
@@ -20,8 +23,8 @@ class Program(NamedTuple):
     args: tuple[str, ...] = ()
     loader: Callable[[str], str | None] = lambda name: None
     """Name of an imported module to its text, None where there is no file."""
-    budget: dict[str, int] | None = None
-    """Of a program that is sandboxed, what it may use; None for one that is not."""
+    sandbox: Sandbox | None = None
+    """What a program has that is sandboxed; None for one that is not."""
 
 
 class Place(NamedTuple):

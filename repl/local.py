@@ -19,7 +19,6 @@ from holdfast.repl.problems import problem_of
 from holdfast.repl.remote_door import Door
 from holdfast.repl.signals import Signals
 from holdfast.vm import ids
-from holdfast.vm.objects import Thrown
 
 if TYPE_CHECKING:
     from holdfast.vm.store import Durability
@@ -72,7 +71,6 @@ class LocalHost:
         self.console = console
         self.signals = signals
         self.path = options.path
-        self.grants = options.grants
         self.world = open_world(options)
         self.world.write = console.write
         console.unblock(self.world.scheduler.event.set)
@@ -155,20 +153,11 @@ class LocalHost:
     def _begin(self, program: Program) -> Any:
         modules = self.world.modules
         modules.loader = program.loader
-        if program.budget is not None:
-            return self._sandboxed(program, program.budget)
-        return self.world.start_program(modules.program(program.text, program.name), program.args)
+        if program.sandbox is not None:
+            from holdfast.repl.sandbox import begin
 
-    def _sandboxed(self, program: Program, budget: dict[str, int]) -> Any:
-        """Begin a program in a domain that has what was granted to it, and nothing else."""
-        world, authority = self.world, self.world.authority
-        try:
-            grants = {grant.name: grant.capability(world) for grant in self.grants}
-            domain = authority.domain(program.name, {"console": world.grants["console"], **grants}, budget)
-        except Thrown as thrown:
-            raise Failure(thrown.error.f_message) from None
-        unit = world.modules.program(program.text, program.name, ids.kid(domain._i))
-        return authority.start(unit, domain, program.args)
+            return begin(self.world, program, program.sandbox)
+        return self.world.start_program(modules.program(program.text, program.name), program.args)
 
     def run(self, program: Program) -> Outcome:
         """Run a program to its end."""
@@ -181,7 +170,7 @@ class LocalHost:
         started, cpu = perf_counter(), process_time()
         ended = self.driver.run(thread)
         seconds, cpu = perf_counter() - started, process_time() - cpu
-        if thread.domain is not None and program.budget is not None and ended:
+        if thread.domain is not None and program.sandbox is not None and ended:
             self.world.authority.close(thread.domain)
         if ended:
             outcome = outcome_of(self.world, thread, self.driver.interrupted, "", seconds, cpu)

@@ -138,6 +138,8 @@ class Guest:
         self.outlet = Outlet(self)
         self.session: LocalSession | None = None
         self.thread: Thread | None = None
+        self.sandboxed: Thread | None = None
+        """The same, if it has a domain of its own that ends with it."""
         """The program or entry that runs."""
         self.interrupted = False
         self.awaited = Awaited(self.world.scheduler.event.set)
@@ -186,6 +188,8 @@ class Guest:
     def turned(self) -> None:
         """After each turn of the scheduler."""
         thread, ended = self.thread, self._ended
+        if thread is not None and thread.f_over is not None and thread is self.sandboxed:  # nobody gives it more
+            self.world.authority.finish(thread, thread.f_over)
         if thread is not None and ended is not None and not ended.done() and thread.f_state in ("done", "failed"):
             ended.set_result(None)
         if self.session is not None and thread is None:
@@ -257,6 +261,11 @@ class Guest:
         modules = self.world.modules
         before, modules.loader = modules.loader, program.loader
         try:
+            if program.sandbox is not None:
+                from holdfast.repl.sandbox import begin
+
+                self.sandboxed = begin(self.world, program, program.sandbox, attached=True)
+                return self.sandboxed
             return self.world.start_program(modules.program(program.text, program.name), program.args)
         finally:
             modules.loader = before
@@ -291,6 +300,9 @@ class Guest:
             self.end(VANISHED)
             raise
         finally:
+            if thread is self.sandboxed and thread.domain is not None:
+                self.world.authority.close(thread.domain)
+                self.sandboxed = None
             self.thread = self._ended = None
 
     def packed(self, outcome: Outcome) -> Answer:

@@ -17,6 +17,7 @@ from holdfast.vm.store import WorldLocked
 
 if TYPE_CHECKING:
     from holdfast.repl.remote_host import RemoteHost
+    from holdfast.repl.sandbox import Sandbox
 
 DEADLINE_S = 30.0
 """So long one process may have a world and not answer: it opens or closes it, which takes its time on a busy machine,
@@ -53,8 +54,11 @@ class Patience:
         self._pause.wait(RETRY_S)
 
 
-def open_host(options: Options, console: Console, signals: Signals) -> LocalHost | RemoteHost:
-    """The world, opened in this process, or where it is open already.
+def open_host(
+    options: Options, console: Console, signals: Signals, sandbox: Sandbox | None = None
+) -> LocalHost | RemoteHost:
+    """The world, opened in this process, or where it is open already; ``sandbox`` is what the program has that will be
+    run there.
 
     Raises StoreError or Failure.
     """
@@ -65,7 +69,7 @@ def open_host(options: Options, console: Console, signals: Signals) -> LocalHost
             from holdfast.repl.remote_host import RemoteHost
             from holdfast.repl.remote_line import Line
 
-            refuse_options(options)
+            refuse_options(options, sandbox)
             patience.met(connection)
             try:
                 return RemoteHost(Line(connection), options.path, console, signals)
@@ -99,9 +103,13 @@ def open_here(options: Options, console: Console, signals: Signals) -> LocalHost
             patience.pause()
 
 
-def refuse_options(options: Options) -> None:
+def refuse_options(options: Options, sandbox: Sandbox | None) -> None:
     """What the process that opened the world has decided."""
-    if options.grants:
+    if sandbox is not None:
+        from holdfast.repl.sandbox import refuse_host
+
+        refuse_host(sandbox, options.path)
+    elif options.grants:
         raise Failure(
             f"the world {options.path} is open in another process, and --grant is for the one that opens it: "
             "give it there, or wait until that one has ended"

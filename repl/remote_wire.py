@@ -18,7 +18,7 @@ from holdfast.repl import exits
 from holdfast.repl.exits import Failure
 from holdfast.repl.host import Candidate, Description, Outcome, Place, Problem, Program, Status, ThreadRow
 
-VERSION = 3
+VERSION = 4
 MESSAGE_WORDS_MAX = 4 << 20
 """A larger message (32 MB) ends the connection."""
 SOURCES_BYTES_MAX = 24 << 20
@@ -59,6 +59,13 @@ def pack_program(program: Program, modules: dict[str, str | OSError]) -> dict[st
         "arguments": list(program.args),
         "modules": [pack_source(name, text) for name, text in modules.items()],
     }
+    sandbox = program.sandbox
+    if sandbox is not None:
+        packed["sandbox"] = {
+            "grants": list(sandbox.grants),
+            "budget": sandbox.budget,
+            "modules": list(sandbox.modules),
+        }
     within_limit([packed["main"], *packed["modules"]], sum(len(arg.encode()) + 16 for arg in program.args))
     return packed
 
@@ -89,7 +96,13 @@ def unpack_modules(modules: Any) -> Callable[[str], str | None]:
 def unpack_program(packed: Any) -> Program:
     """The same on the other side."""
     text = bytes(packed.main.content).decode()
-    return Program(text, packed.main.name, tuple(packed.arguments), unpack_modules(packed.modules))
+    sandbox = None
+    if packed._has("sandbox"):
+        from holdfast.repl.sandbox import Sandbox
+
+        inside = packed.sandbox
+        sandbox = Sandbox(tuple(inside.grants), inside.budget, tuple(inside.modules))
+    return Program(text, packed.main.name, tuple(packed.arguments), unpack_modules(packed.modules), sandbox)
 
 
 def imported(text: str, name: str, load: Callable[[str], str | None], entry: bool = False) -> dict[str, str | OSError]:

@@ -9,13 +9,13 @@ from holdfast.vm.budgets import Budgets
 from holdfast.vm.calls import Calls
 from holdfast.vm.collector import Collector
 from holdfast.vm.crossing import Crossing, Revocable
-from holdfast.vm.domains import Cap, Domain
+from holdfast.vm.domains import MODULE, Cap, Domain
 from holdfast.vm.guarded import Guarded
 from holdfast.vm.helpers import guest_callable
 from holdfast.vm.link import LazyGuarded
 from holdfast.vm.methods.arguments import needs
 from holdfast.vm.monitor import Monitor
-from holdfast.vm.objects import Error, live, make_error, world_class
+from holdfast.vm.objects import Error, fail, live, make_error, world_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -143,8 +143,15 @@ class Authority:
         if not isinstance(function, property):
             setattr(cls, "n_" + name, LazyGuarded(cls, "n_" + name, function, self.calls.method))
 
-    def domain(self, name: str, grants: dict[str, Any], budget: dict[str, int] | None = None) -> Domain:
-        """A new domain below the whole world's, with capabilities by their names, and a budget.
+    def domain(
+        self,
+        name: str,
+        grants: dict[str, Any],
+        budget: dict[str, int] | None = None,
+        modules: Sequence[str] = (),
+    ) -> Domain:
+        """A new domain below the whole world's, with capabilities by their names, a budget, and names of modules of the
+        world that its programs may import.
 
         What is granted as it is, is granted with all rights.
         """
@@ -153,6 +160,10 @@ class Authority:
         self.world.give_id(made)  # code that it loads is known by it
         for grant, value in grants.items():
             monitor.name(made, grant, monitor.granted(top, made, value))
+        for module in modules:
+            if self.world.modules.text_of(module) is None:
+                fail("NameError", f"the world has no module '{module}': run a program that imports it first")
+            monitor.name(made, MODULE + module, True)
         self.budgets.give(top, made, (budget or {}).keys(), (budget or {}).values())
         return made
 

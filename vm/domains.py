@@ -23,6 +23,8 @@ from typing import Any
 from holdfast.vm import ids
 from holdfast.vm.objects import Obj, seal
 
+MODULE = "module "
+"""In front of the names of modules that its programs may import, among a domain's grants."""
 ALL = "rwx"
 RIGHTS = ("", "r", "w", "x", "rw", "rx", "wx", "rwx")
 MEET = {(a, b): "".join(c for c in a if c in b) for a in RIGHTS for b in RIGHTS}

@@ -30,12 +30,13 @@ from holdfast.lang.scope import Export, ModuleInterface, global_name
 from holdfast.lang.tree import Span
 from holdfast.vm.code import UnitCode
 from holdfast.vm.codec import DamagedRecord
+from holdfast.vm.domains import MODULE
 from holdfast.vm.helpers import guest_callable
 from holdfast.vm.library import PREFIX, is_library
 from holdfast.vm.limits import reserve_stack
 from holdfast.vm.link import super_calls
 from holdfast.vm.methods.arguments import declared
-from holdfast.vm.objects import ERRORS, Error, fail, kind_name, make_error
+from holdfast.vm.objects import ERRORS, Error, fail, kind_name, live, make_error
 from holdfast.vm.side import decoded, stored_source, text_of
 
 if TYPE_CHECKING:
@@ -218,17 +219,15 @@ class Modules:
 
     def import_(self, path: str, importer: str, span: Span, source: Source) -> ModuleInterface:
         """The interface of an imported module; it is loaded first."""
-        if loader_of(importer) and not path.startswith(PREFIX):
-            hint = "ask for what it needs as a capability"
-            self.refuse("E0123", "a restricted program imports the standard library only", span, hint, source)
         name = self.resolve_path(path, importer)
         if name is None:
             self.refuse("E0123", f"'{path}' leads out of the program's folder", span, "name a file below it", source)
+        kid = loader_of(importer)
+        if kid and not path.startswith(PREFIX):
+            return self.interface(self.granted(kid, name, span, source))
         if not path.startswith(PREFIX):
             self.not_library(name, source, span)
-        if name in self.loading:
-            circle = " → ".join([*self.loading[self.loading.index(name) :], name])
-            self.refuse("E0124", f"imports go in a circle: {circle}", span, "move what both need into a third", source)
+        self.refuse_circle(name, span, source)
         try:
             text = self.world.library.text(name) if is_library(name) else self.loader(name)
         except OSError as error:
@@ -245,9 +244,37 @@ class Modules:
             unit = stored
         return self.interface(unit)
 
+    def granted(self, kid: str, name: str, span: Span, source: Source) -> UnitCode:
+        """A module that a restricted program imports: one that the world holds and that its domain was granted.  It
+        becomes code of that domain, so it can do no more than the program itself."""
+        domain = self.world.authority.domain_of(kid)
+        text = self.text_of(name)
+        if domain is None or text is None or MODULE + name not in live(domain.grants).v:
+            hint = "it must be granted with --module, or be handed over as a capability"
+            self.refuse("E0123", f"this program may not import '{name}'", span, hint, source)
+        module = f"{kid}!{name}"
+        self.refuse_circle(module, span, source)
+        return self.add(text, name, module, "module")
+
+    def text_of(self, module: str) -> str | None:
+        """The newest text of a module that the world holds."""
+        hash_ = self.read(f"module:{module}")
+        record = self.read(f"source:{hash_}") if hash_ is not None else None
+        found = stored_source(hash_, module, record) if hash_ is not None and record is not None else None
+        return found.text if found is not None and found.mode == "module" else None
+
+    def refuse_circle(self, name: str, span: Span, source: Source) -> None:
+        """Refuse to load what is being loaded."""
+        if name in self.loading:
+            names = [*self.loading[self.loading.index(name) :], name]
+            circle = " → ".join(one.partition("!")[2] or one for one in names)
+            self.refuse("E0124", f"imports go in a circle: {circle}", span, "move what both need into a third", source)
+
     def import_stored(self, path: str, importer: str, span: Span, source: Source) -> ModuleInterface:
         """The interface of a module that a source of the world imports, with what has gone from it since."""
         name = self.resolve_path(path, importer) or path
+        if loader_of(importer) and not is_library(name):
+            name = f"{loader_of(importer)}!{name}"
         unit = self.newest.get(name)
         if unit is None and name not in self.loading:
             library = self.world.library.text(name) if is_library(name) else None
@@ -275,7 +302,8 @@ class Modules:
         if path.startswith(PREFIX):
             return path
         parts: list[str] = []
-        for part in (PurePosixPath(importer).parent / path).parts:
+        kid = loader_of(importer)
+        for part in (PurePosixPath(importer[len(kid) + 1 if kid else 0 :]).parent / path).parts:
             if part == "..":
                 if not parts:
                     return None

@@ -427,6 +427,11 @@ class World:
 
     # ------------------------------------------------------------------ running
 
+    def device(self, device: Any) -> Any:
+        """Make a device one of this world."""
+        device.__class__ = self.device_classes.get(type(device), type(device))
+        return device
+
     def grant(self, name: str, device: Any) -> list[str]:
         """Give programs a device: ``caps.name``.
 
@@ -438,8 +443,7 @@ class World:
             if device.holds(self.store.path):
                 raise ValueError("it holds the world itself, so programs may not write there: grant a folder beside it")
             troubles = self.files.granted(device.fd, device.place)
-        device.__class__ = self.device_classes.get(type(device), type(device))
-        self.grants[name] = device
+        self.grants[name] = self.device(device)
         add_grant(self.globals["caps"], name, device)
         return troubles
 

@@ -151,3 +151,15 @@ def test_a_hundred_hostile_snippets(tmp_path: Path) -> None:
     ended = module.survive(str(tmp_path / "w"))
     assert sum(ended.values()) >= 100
     assert ended["error"] > 50 and ended["budget"] > 10
+
+
+def test_a_module_that_was_granted(tmp_path: Path) -> None:
+    """A program imports the modules of the world that it may, and no others."""
+    (tmp_path / "tool.hold").write_text("fn double(n) => 2 * n\n")
+    source = 'import { double } from "tool.hold"\nprint(double(4))'
+    with World(tmp_path / "w") as world:
+        world._machine.modules.load_file(tmp_path / "tool.hold")
+        assert world.run(source).stopped == "refused"
+        assert world.run(source, modules=["tool.hold"]).output == "8\n"
+        with pytest.raises(Error, match="the world has no module 'other.hold'"):
+            world.run(source, modules=["other.hold"])

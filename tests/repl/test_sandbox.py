@@ -9,6 +9,7 @@ import pytest
 
 from holdfast.repl import exits
 from tests.repl.commandline import holdfast
+from tests.repl.test_threads import serving
 
 PLUGIN = """\
 class Item { name }
@@ -101,3 +102,73 @@ def test_domains_are_seen(folder: Path) -> None:
     assert row["domain"].startswith("work [out:r] cpu_ms ") and row["domain"].endswith("/500")
     assert "work [out:r] cpu_ms" in holdfast(folder, "ps").out
     assert "work [out:r] cpu_ms" in holdfast(folder, "inspect", "root.t").out
+
+
+BANK = """\
+class Account {
+  owner
+  balance = 0
+  fn pay(n) {
+    self.balance += n
+    return self.balance
+  }
+}
+"""
+USER = """\
+import { Account } from "bank.hold"
+let a = Account("me")
+print(a.pay(3), caps.names())
+caps.out.push(a)
+"""
+
+
+@pytest.fixture
+def bank(folder: Path) -> Path:
+    (folder / "bank.hold").write_text(BANK)
+    (folder / "open.hold").write_text('import { Account } from "bank.hold"\nroot.first = Account("ada")\n')
+    (folder / "user.hold").write_text(USER)
+    assert holdfast(folder, "run", "open.hold").code == exits.OK
+    return folder
+
+
+def test_a_module_that_was_granted(bank: Path) -> None:
+    """A sandboxed program imports what it was granted, as code of its own, which outlives the process."""
+    refused = holdfast(bank, "run", "--sandbox", *GRANTS, "user.hold")
+    assert refused.code == exits.COMPILE
+    assert "this program may not import 'bank.hold'" in refused.err
+    done = holdfast(bank, "run", "--sandbox", "--module", "bank.hold", *GRANTS, "user.hold")
+    assert (done.out, done.err) == ('3 ["catalog", "console", "module bank.hold", "out"]\n', "")
+    (bank / "look.hold").write_text(
+        'import { Account } from "bank.hold"\nprint(root.out[0].pay(1), root.out[0] is Account, root.first is Account)\n'
+    )
+    assert holdfast(bank, "run", "look.hold").out == "4 false true\n"
+    unknown = holdfast(bank, "run", "--sandbox", "--module", "bonk.hold", "user.hold")
+    assert "the world has no module 'bonk.hold'" in unknown.err
+    (bank / "bank.hold").write_text('import { x } from "more.hold"\nfn y() => x()\n')
+    (bank / "more.hold").write_text("fn x() => 1\n")
+    assert holdfast(bank, "run", "open.hold").code == exits.COMPILE  # it has no Account any more
+    (bank / "open.hold").write_text('import { y } from "bank.hold"\ny()\n')
+    assert holdfast(bank, "run", "open.hold").code == exits.OK
+    (bank / "user.hold").write_text('import { y } from "bank.hold"\nprint(y())\n')
+    partly = holdfast(bank, "run", "--sandbox", "--module", "bank.hold", "user.hold")
+    assert "this program may not import 'more.hold'" in partly.err
+    both = holdfast(bank, "run", "--sandbox", "--module", "bank.hold", "--module", "more.hold", "user.hold")
+    assert both.out == "1\n"
+
+
+def test_in_a_world_that_is_open(bank: Path) -> None:
+    """Where another process has the world open the program runs there, with the same rights and limits."""
+    with serving(bank):
+        done = holdfast(bank, "run", "--sandbox", "--module", "bank.hold", *GRANTS, "user.hold")
+        assert (done.out, done.err) == ('3 ["catalog", "console", "module bank.hold", "out"]\n', "")
+        (bank / "spin.hold").write_text("while true {}\n")
+        stopped = holdfast(bank, "run", "--sandbox", "--budget", "cpu_ms=50", "spin.hold")
+        assert stopped.code == exits.FAILED
+        assert "cpu_ms 50" in stopped.err
+        (bank / "time.hold").write_text("print(caps.c.now(), caps.names())\nspawn receive()\n")
+        timed = holdfast(bank, "run", "--sandbox", "--grant", "c=clock:17", "time.hold")
+        assert (timed.code, timed.out) == (exits.OK, '17.0 ["c", "console"]\n')
+        for grant, words in (("a=dir:.:r", "cannot be given a folder"), ("a=root.nothing:r", "nothing")):
+            refused = holdfast(bank, "run", "--sandbox", "--grant", grant, "time.hold")
+            assert (refused.code, words in refused.err) == (exits.USAGE, True)
+        assert holdfast(bank, "ps").out == "no threads\n"
