@@ -157,9 +157,9 @@ def test_a_module_that_was_granted(tmp_path: Path) -> None:
     """A program imports the modules of the world that it may, and no others."""
     (tmp_path / "tool.hold").write_text("fn double(n) => 2 * n\n")
     source = 'import { double } from "tool.hold"\nprint(double(4))'
-    with World(tmp_path / "w") as world:
+    with holdfast.World(tmp_path / "w") as world:
         world._machine.modules.load_file(tmp_path / "tool.hold")
         assert world.run(source).stopped == "refused"
         assert world.run(source, modules=["tool.hold"]).output == "8\n"
-        with pytest.raises(Error, match="the world has no module 'other.hold'"):
+        with pytest.raises(holdfast.Error, match="the world has no module"):
             world.run(source, modules=["other.hold"])

@@ -139,7 +139,8 @@ def test_a_module_that_was_granted(bank: Path) -> None:
     done = holdfast(bank, "run", "--sandbox", "--module", "bank.hold", *GRANTS, "user.hold")
     assert (done.out, done.err) == ('3 ["catalog", "console", "module bank.hold", "out"]\n', "")
     (bank / "look.hold").write_text(
-        'import { Account } from "bank.hold"\nprint(root.out[0].pay(1), root.out[0] is Account, root.first is Account)\n'
+        'import { Account } from "bank.hold"\n'
+        "print(root.out[0].pay(1), root.out[0] is Account, root.first is Account)\n"
     )
     assert holdfast(bank, "run", "look.hold").out == "4 false true\n"
     unknown = holdfast(bank, "run", "--sandbox", "--module", "bonk.hold", "user.hold")
@@ -168,7 +169,10 @@ def test_in_a_world_that_is_open(bank: Path) -> None:
         (bank / "time.hold").write_text("print(caps.c.now(), caps.names())\nspawn receive()\n")
         timed = holdfast(bank, "run", "--sandbox", "--grant", "c=clock:17", "time.hold")
         assert (timed.code, timed.out) == (exits.OK, '17.0 ["c", "console"]\n')
-        for grant, words in (("a=dir:.:r", "cannot be given a folder"), ("a=root.nothing:r", "nothing")):
+        for grant, words, code in (
+            ("a=dir:.:r", "cannot be given a folder", exits.USAGE),
+            ("a=root.nothing:r", "nothing", exits.FAILED),
+        ):
             refused = holdfast(bank, "run", "--sandbox", "--grant", grant, "time.hold")
-            assert (refused.code, words in refused.err) == (exits.USAGE, True)
-        assert holdfast(bank, "ps").out == "no threads\n"
+            assert (refused.code, words in refused.err) == (code, True)
+        assert holdfast(bank, "ps").err == "no threads\n"
