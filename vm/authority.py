@@ -176,8 +176,7 @@ class Authority:
             texts = world.new_list(list(args))
             texts._o = domain
             given = (texts,)
-        self.budgets.take(domain, "threads")
-        thread = world.scheduler.start("main", main, given, {})
+        thread = self.budgets.admit(domain, True, lambda: world.scheduler.start("main", main, given, {}))
         thread.domain = domain
         return thread
 

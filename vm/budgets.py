@@ -17,7 +17,7 @@ Records are three Maps of a domain, written behind the back of ``atomic``: what 
 back one checkpoint interval at most).
 
 At zero a thread stops at its next safepoint: its ``atomic`` is undone by a ``BudgetError``, and then it is suspended,
-``t.over`` says why, its parent gets a message, and whoever joins it a ``BudgetError``.  ``t.refill`` gives it more.  A
+``t.over`` says why, its parent gets a message, and whoever joins or asks it a ``BudgetError``.  ``t.refill`` gives it more.  A
 thread of a stronger domain that runs weaker code is not suspended, but gets the error where it stands.
 
 Live objects are counted when an allowance of new ones is used up, and bytes now and then at safepoints: see
@@ -38,7 +38,7 @@ from holdfast.vm.waits import Collected
 from holdfast.vm.weighing import Scales, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from holdfast.vm.collector import Collector
     from holdfast.vm.thread import Thread
@@ -157,36 +157,47 @@ class Budgets:
             wanted[kind] = amount_of(kind, value)
         if not wanted:
             return
-        for kind, amount in wanted.items():
-            self.reserve(parent, kind, amount)
+        self.reserve(parent, wanted)
         self.world.scheduler.bounded = True
         self.weighs = self.weighs or "bytes" in wanted
         child.given, child.used, child.reserved = self._map(wanted), self._map({}), self._map({})
         if "objects" in wanted:
             child.left = min(wanted["objects"], ALLOWANCE)
 
-    def reserve(self, parent: Domain, kind: str, amount: Any) -> None:
-        """Set aside what a child gets."""
-        if kind == "depth":
-            return  # each thread has its own stack
-        account = self.account(parent, kind)
-        if account is None:
-            return
-        left = self.look(account, kind) if kind in STOCKS else self.left(account, kind)
-        if left < amount:
-            fail("BudgetError", f"{kind} {amount:_} cannot be given: '{account.name}' has {left:_.0f} left itself")
-        self.add(account.reserved, kind, amount)
+    def reserve(self, parent: Domain, wanted: dict[str, Any]) -> None:
+        """Set aside what a child gets, if there is enough of all."""
+        found = []
+        for kind, amount in wanted.items():
+            account = self.account(parent, kind)
+            if account is None or kind == "depth":  # each thread has its own stack
+                continue
+            left = self.look(account, kind) if kind in STOCKS else self.left(account, kind)
+            if left < amount:
+                fail("BudgetError", f"{kind} {amount:_} cannot be given: '{account.name}' has {left:_.0f} left itself")
+            found.append((account, kind, amount))
+        for account, kind, amount in found:
+            self.add(account.reserved, kind, amount)
 
     def refill(self, domain: Domain, thread: Thread, amounts: Any) -> None:
         """``t.refill({cpu_ms: 500})``: give more, out of one's own, and let the threads of the domain go on."""
         child = thread.domain
         if child is None or child.given is None or child is domain:
             fail("BudgetError", f"the thread '{thread.name}' has no budget that could be refilled here")
+        if child.grace == ENDED:
+            fail("BudgetError", f"the thread '{thread.name}' and all others of its domain have ended")
+        wanted = {}
         for kind, value in dict(live(amounts).v).items():
             if kind not in live(child.given).v:
                 fail("NameError", f"the thread '{thread.name}' has no limit of '{kind}'")
-            amount = amount_of(kind, value)
-            self.reserve(domain, kind, amount)
+            wanted[kind] = amount_of(kind, value)
+        self.reserve(domain, wanted)
+        for kind, amount in wanted.items():
+            source = self.account(domain, kind)
+            between = self.account(child.parent, kind)
+            while between is not source and between is not None:  # it goes through all that are in between
+                self.add(between.given, kind, amount)
+                self.add(between.reserved, kind, amount)
+                between = self.account(between.parent, kind)
             self.add(child.given, kind, amount)
             if kind == "objects":
                 child.left = max(child.left, 0) + min(amount, ALLOWANCE)
@@ -195,19 +206,40 @@ class Budgets:
                 self.stand(one, None)
                 self.world.scheduler.unsuspend(one)
 
+    def admit(self, domain: Domain, new: bool, start: Callable[[], Thread]) -> Thread:
+        """Start a thread in a domain, perhaps a ``new`` one, if one more may be; else nothing has been used."""
+        taken = False
+        try:
+            self.take(domain, "threads")
+            taken = True
+            return start()
+        except Thrown:
+            if taken:
+                self.release(domain, "threads")
+            if new:
+                self.settle(domain)
+            raise
+
     def ended(self, thread: Thread) -> None:
-        """A thread of a domain has ended; the last one returns what is left to the domain above."""
-        domain = thread.domain
-        self.release(domain, "threads")
-        if domain is None or domain.parent is None:
-            return
-        if any(one.domain is not None and one.domain.within(domain) for one in self.world.scheduler.living):
-            return
-        for sharing in self.sharing.values():
-            sharing.pop(domain, None)
-        if domain.given is None:
-            return
-        self.sharing.pop(domain, None)
+        """A thread of a domain has ended."""
+        self.release(thread.domain, "threads")
+        self.settle(thread.domain)
+
+    def settle(self, domain: Domain | None) -> None:
+        """Where no thread of a domain and those below is alive any more, what is left returns to the one above; and the
+        same for that one, which may have waited for this."""
+        while domain is not None and domain.parent is not None:
+            if domain.given is not None or self.sharing:
+                if any(one.domain is not None and one.domain.within(domain) for one in self.world.scheduler.living):
+                    return
+                for sharing in self.sharing.values():
+                    sharing.pop(domain, None)
+                if domain.given is not None and domain.grace != ENDED:
+                    self.give_back(domain)
+            domain = domain.parent
+
+    def give_back(self, domain: Domain) -> None:
+        """A domain has ended: what it has used is used by the one above, and the rest that one's again."""
         for kind, given in live(domain.given).v.items():
             account = self.account(domain.parent, kind)
             if account is None or kind == "depth":
@@ -220,6 +252,7 @@ class Budgets:
         self.open(domain)
         domain.grace = ENDED
         self.looks.pop(domain, None)
+        self.sharing.pop(domain, None)
 
     def _map(self, raw: dict[str, Any]) -> Any:
         made = self.world.collections.Map()

@@ -316,12 +316,14 @@ class Crossing:
         if grants is not None or budget is not None:
             child = monitor.below(domain, function.__name__)
             self.give(domain, child, grants or (), extra[: len(grants or ())])
-            self.world.authority.budgets.give(domain, child, budget or (), extra[len(grants or ()) :])
+            world.authority.budgets.give(domain, child, budget or (), extra[len(grants or ()) :])
             args = tuple([self.handed(domain, child, value) for value in args])
             receiver = tuple([self.handed(domain, child, value) for value in receiver])
         named = {"v_" + name: value for name, value in zip(names, args[positional:], strict=True)}
-        world.authority.budgets.take(child, "threads")
-        thread = world.scheduler.start(function.__name__, function, (*receiver, *args[:positional]), named)
+        given = (*receiver, *args[:positional])
+        thread = world.authority.budgets.admit(
+            child, child is not domain, lambda: world.scheduler.start(function.__name__, function, given, named)
+        )
         if child is not monitor.top:
             thread.domain = child
         if child is not domain:

@@ -271,7 +271,7 @@ class Ask(Wait):
 
     def begin(self, scheduler: Scheduler, thread: Thread) -> None:
         """Be told when it is answered, or who was asked has ended."""
-        if self.message.answered != "open" or not scheduler.lives(self.thread):
+        if self.message.answered != "open" or not scheduler.lives(self.thread) or self.thread.over is not None:
             scheduler.make_ready(thread)
             return
         self.message.asker = thread
@@ -291,6 +291,8 @@ class Ask(Wait):
             raise Thrown(scheduler.error_for(scheduler.current, message.answer))
         if not scheduler.lives(self.thread):
             fail("ThreadError", f"the thread '{self.thread.f_name}' ended and did not answer")
+        if self.thread.over is not None:
+            raise Thrown(scheduler.error_for(scheduler.current, self.thread.over))
         return AGAIN
 
     def target(self) -> Thread | None:
