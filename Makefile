@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := lang vm stdlib repl
 LINKS := build/pkg/holdfast
-# Random histories of domains that `make deep` compares with the model; a hundred take half a minute.
-HISTORIES ?= 1000
+# Random histories of domains that `make deep` compares with the model; 10,000 take two cores ten minutes.
+HISTORIES ?= 10000
 
 .PHONY: help run test deep slow real lint format bench clean
 

@@ -1,109 +1,98 @@
 """The machine does what the reference model says: random histories of domains, each run as a program.
 
 ``HOLDFAST_HISTORIES=5000`` tries more histories than usual, ``HOLDFAST_SEED=x`` others.  A failure names the seed of
-the history, to be made again by ``generate(seed, profile=…, peeks=False)``.
+the history, to be made again by ``generate(seed, peeks=False)``; those before it have run in the same world.
 """
 
 from __future__ import annotations
 
 import os
+import random
 from pathlib import Path
 
 import pytest
 
-from holdfast.vm.world import World
-from tests.conformance.cases import Bench, Outcome
-from tests.security.histories import PROFILES, generate
-from tests.security.operations import History, run
-from tests.security.render import numbered, render
+from tests.conformance.cases import Bench
+from tests.security.histories import generate
+from tests.security.operations import History
+from tests.security.running import BATCH, MOMENTS, Runner
 
-HISTORIES = int(os.environ.get("HOLDFAST_HISTORIES", "56"))
+HISTORIES = int(os.environ.get("HOLDFAST_HISTORIES", "90"))
 SLOW_HISTORIES = int(os.environ.get("HOLDFAST_HISTORIES", "10000"))
 SEED = os.environ.get("HOLDFAST_SEED", "0")
-WAYS = {"direct": 6, "resumable": 4, "torture": 1, "reopened": 3}
-"""How histories are run, and the share of each."""
+WAYS = {"direct": 5, "resumable": 3, "torture": 3, "reopened": 4}
+"""How histories are run, and the share of each; every other batch of those reopened is tortured as well."""
+WRITTEN_OUT = {"direct": 10, "resumable": 10, "torture": 20, "reopened": 20}
+"""One in so many is a program of its own: each of its operations has a place of its own, and is compiled for that
+alone.  The others are data of a program that does one after another."""
 STEPS = 50
+PARTS = 10
 
 
-class Halves(Bench):
-    """Runs the first half of a program, and the second one in another process, as far as it can tell."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        super().__init__(path, "direct")
-
-    def run(self, text: str, files: dict[str, str] | None = None) -> Outcome:
-        """The world is closed between two of the operations."""
-        assert not files
-        self.count += 1
-        self.written.clear()
-        world = self.world
-        thread = world.start_program(world.modules.program(text, f"case{self.count}/main.hold"))
-        lines = text.count("print(") // 2
-        world.scheduler.run_until(lambda: thread.f_state in ("done", "failed") or len(self.written) >= lines)
-        ended = thread.f_state in ("done", "failed")
-        world.close()
-        self.world = world = World.open(self.path, durability="process")
-        world.write = self.written.append
-        if not ended:
-            thread = next(thread for thread in world.scheduler.living if thread.parent is None)
-            world.scheduler.run_until(lambda: thread.f_state in ("done", "failed"))
-        error = (thread.f_error._name, thread.f_error.f_message, 0) if thread.f_state == "failed" else None
-        return Outcome("".join(self.written).split("\n")[:-1], error, [])
-
-
-def open_bench(folder: Path, way: str) -> Bench:
-    """A world in which histories are run in this way."""
-    return Halves(folder / "w") if way == "reopened" else Bench(folder / "w", way)
-
-
-def difference(bench: Bench, history: History) -> str:
-    """Where machine and model part, in words; nothing if they do not."""
-    outcome, wanted = bench.run(render(history)), numbered(run(history))
-    for printed, line in zip(outcome.output, wanted, strict=False):
-        if printed != line:
-            return f"{printed!r} in place of {line!r}: {history[int(line.split()[0])]}"
-    if outcome.error is not None or outcome.diagnostics or len(outcome.output) != len(wanted):
-        return f"{len(outcome.output)} of {len(wanted)} lines, {outcome.error}, {outcome.diagnostics[:3]}"
-    return ""
-
-
-def compare(folder: Path, way: str, profile: str, count: int) -> None:
-    """Run so many histories of a kind."""
-    print(f"seed {SEED!r}, {count} histories")
-    bench = open_bench(folder, way)
+def compare(folder: Path, way: str, count: int, seed: str) -> None:
+    """Run so many histories in a way."""
+    print(f"seed {seed!r}, {count} histories")
+    runner = Runner(folder / "w", way)
     try:
-        for number in range(count):
-            seed = f"{SEED}/{way}/{number}"
-            if way == "torture":
-                bench.world.scheduler.torture = 1 + number % 7
-            found = difference(bench, generate(seed, STEPS, profile=profile, peeks=False))
-            assert not found, f"{seed}, {profile}, {way}: {found}"
+        names = [f"{seed}/{way}/{number}" for number in range(count)]
+        written_out = names[:: WRITTEN_OUT[way]]
+        compare_written_out(runner, written_out)
+        compare_driven(runner, [name for name in names if name not in written_out])
     finally:
-        bench.close()
+        runner.close()
 
 
-def volumes(total: int) -> list[tuple[str, str, int]]:
-    """Way, kind of histories, and how many: so many in all."""
-    each = {way: max(1, total * share // sum(WAYS.values()) // len(PROFILES)) for way, share in WAYS.items()}
-    return [(way, profile, count) for way, count in each.items() for profile in PROFILES]
+def history_of(name: str) -> History:
+    """The history of a seed."""
+    return generate(name, STEPS, peeks=False)
 
 
-@pytest.mark.parametrize(("way", "profile", "count"), volumes(HISTORIES), ids=str)
-def test_the_machine_does_what_the_model_does(way: str, profile: str, count: int, tmp_path: Path) -> None:
+def compare_written_out(runner: Runner, names: list[str]) -> None:
+    """Run histories each as a program of its own."""
+    for number, name in enumerate(names):
+        runner.set_torture(torture(runner.way, number))
+        found = runner.written_out(history_of(name), random.Random(name))
+        assert not found, f"{name}, {runner.way}, written out: {found}"
+    if runner.way == "reopened":
+        assert runner.inside >= len(names) // 2, "most programs had ended before their world was closed"
+
+
+def compare_driven(runner: Runner, names: list[str]) -> None:
+    """Run histories as data, those that are reopened many at a time."""
+    count = -(-len(names) // BATCH) if runner.way == "reopened" else len(names)
+    runner.inside = 0
+    for number in range(count):
+        batch = names[number::count]
+        runner.set_torture(torture(runner.way, number))
+        found = runner.in_the_driver([history_of(name) for name in batch], random.Random(batch[0]))
+        wrong = [f"{name}: {words}" for name, words in zip(batch, found, strict=True) if words]
+        assert not wrong, f"{runner.way}, in the driver: {wrong}"
+    if runner.way == "reopened" and len(names) >= 20:  # so many do not end at once
+        assert runner.inside == count * len(MOMENTS), "all programs had ended before their world was closed"
+
+
+def torture(way: str, number: int) -> int:
+    """At every how many safepoints the stacks are replaced."""
+    return 1 + number % 7 if way == "torture" or (way == "reopened" and number % 2) else 0
+
+
+def volumes(total: int, parts: int = 1) -> list[tuple[str, int]]:
+    """Way and how many histories, in each of so many parts: so many in all."""
+    return [(way, -(-total * share // sum(WAYS.values()) // parts)) for way, share in WAYS.items()]
+
+
+@pytest.mark.parametrize(("way", "count"), volumes(HISTORIES), ids=str)
+def test_the_machine_does_what_the_model_does(way: str, count: int, tmp_path: Path) -> None:
     """Each operation of a history has the model's outcome, in every shape, under torture and over a restart."""
-    compare(tmp_path, way, profile, count)
+    compare(tmp_path, way, count, SEED)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(10))
-@pytest.mark.parametrize(("way", "profile", "count"), volumes(SLOW_HISTORIES), ids=str)
-def test_the_machine_does_what_the_model_does_in_many(
-    way: str, profile: str, count: int, part: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize(("way", "count"), volumes(SLOW_HISTORIES, PARTS), ids=str)
+def test_the_machine_does_what_the_model_does_in_many(way: str, count: int, part: int, tmp_path: Path) -> None:
     """The same for many histories."""
-    monkeypatch.setitem(globals(), "SEED", f"{SEED}/{part}")
-    compare(tmp_path, way, profile, max(1, count // 10))
+    compare(tmp_path, way, count, f"{SEED}/{part}")
 
 
 def test_sets_are_shed_in_programs(tmp_path: Path) -> None:
