@@ -215,7 +215,8 @@ class World:
         ``modules`` are names of modules of the world that it may import; ``timeout`` is in seconds.  Threads that it
         has left behind end with it.  Errors of the program are in the result.
 
-        Raises Error for a grant or a budget that cannot be.
+        Raises Error for a grant or a budget that cannot be; TypeError or ValueError for a Python value that has no
+        counterpart in Hold.
         """
         machine, authority = self._machine, self._machine.authority
         given = {key: self._granted(key, value) for key, value in (grants or {}).items()}

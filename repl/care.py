@@ -84,9 +84,23 @@ def class_names(store: Store) -> dict[int, str]:
     from holdfast.vm.side import class_row, text_of
 
     found = {ids.LIST: "List", ids.MAP: "Map", ids.SET: "Set", ids.BOX: "variable", ids.FUNCTION: "Function"}
-    found |= {ids.THREAD: "Thread", ids.MESSAGE: "Message", ids.TEXT: "large Text", ids.CONSOLE: "Console"} | {
-        cls._k: name for name, cls in ERRORS.items()
-    }
+    found |= {
+        ids.THREAD: "Thread",
+        ids.MESSAGE: "Message",
+        ids.TEXT: "large Text",
+        ids.CONSOLE: "Console",
+        ids.CAPABILITY: "Capability",
+        ids.DOMAIN: "Domain",
+        ids.REVOKER: "Condition",
+        ids.REVOCABLE: "Revocable",
+        ids.DEVICE_DIR: "Dir",
+        ids.DEVICE_READER: "Reader",
+        ids.DEVICE_CLOCK: "Clock",
+        ids.DEVICE_RANDOM: "Random",
+        ids.DEVICE_ENV: "Env",
+        ids.DEVICE_CONSOLE: "Terminal",
+        ids.SESSION: "Session",
+    } | {cls._k: name for name, cls in ERRORS.items()}
     prefix = b"Mclass:"
     for key, record in store.scan(prefix):
         number, row = class_row(key[len(prefix) :].decode(errors="replace"), text_of(key, record))

@@ -93,7 +93,8 @@ class Mail:
         """Put a message into a mailbox."""
         scheduler = self.scheduler
         if thread not in scheduler.living:
-            fail("ThreadError", f"the thread '{thread.f_name}' has ended ({thread.f_state}), and receives nothing")
+            how = f" ({thread.f_state})" if self.may_know(thread, message) else ""
+            fail("ThreadError", f"{self.called(thread, message)} has ended{how}, and receives nothing")
         if thread.domain is not None:
             message._o = thread.domain
         if message.payer is not None:
@@ -106,7 +107,7 @@ class Mail:
         if self.full(thread, message.payer):
             if not wait:
                 many = f"{len(box):_}" if len(box) >= MAILBOX_MAX else f"{SHARE_MAX:_} of this sender's"
-                fail("LimitError", f"the mailbox of '{thread.f_name}' is full: {many} messages wait in it")
+                fail("LimitError", f"the mailbox of {self.called(thread, message)} is full: {many} messages wait in it")
             scheduler.may_wait()
             scheduler.wait(Space(thread, message))
             return
@@ -116,6 +117,14 @@ class Mail:
         if sum(map(len, self.levels)) >= MAILBOX_MAX:  # they are in no mailbox yet, whose limit would be passed by
             fail("LimitError", f"an atomic block sends more than {MAILBOX_MAX:_} messages: send some of them behind it")
         self.levels[-1].append((thread, message))
+
+    def may_know(self, thread: Thread, message: Message) -> bool:
+        """May its sender know more of a thread than that it is there?  To send needs no right."""
+        return message.payer is None or self.scheduler.budgets.world.monitor.counts(message.payer, thread)
+
+    def called(self, thread: Thread, message: Message) -> str:
+        """A thread in the words of who sends a message to it."""
+        return f"the thread '{thread.f_name}'" if self.may_know(thread, message) else "this thread"
 
     def full(self, thread: Thread, payer: Domain | None = None) -> bool:
         """Is there no room in a mailbox, for messages that a domain sends?"""

@@ -290,7 +290,7 @@ class Ask(Wait):
         if message.answered == "fail":
             raise Thrown(scheduler.error_for(scheduler.current, message.answer))
         if not scheduler.lives(self.thread):
-            fail("ThreadError", f"the thread '{self.thread.f_name}' ended and did not answer")
+            fail("ThreadError", f"{scheduler.mail.called(self.thread, message)} ended and did not answer")
         if self.thread.over is not None:
             raise Thrown(scheduler.error_for(scheduler.current, self.thread.over))
         return AGAIN
