@@ -217,13 +217,17 @@ class EffectEmitter(ValueEmitter):
         """Is it the multiplication of a List literal that has not been made?"""
         return any(p.items and p.temp == op.args[0] for p in self.pending)
 
+    def multiplied(self, op: ir.Op) -> None:
+        """A multiplication of whatever there may be."""
+        self.helper(op, "o_mul")
+
     def repeat(self, op: ir.Op) -> None:
         """``[nil] * n``: the literal is not made as a List of its own; the size is tested."""
         texts, first = self.take(op.args, op.n, untested=True)
         self.flush()
         raw, count = texts
         if raw == op.args[0]:  # it had to be made after all
-            self.value(op, f"o_mul({raw}, {count})", first)
+            self.multiplied(op)
             return
         known = op.args[1]
         if isinstance(known, ir.Const) and type(known.value) is int and known.value < REPEAT_INLINE_MAX:

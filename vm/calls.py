@@ -90,6 +90,17 @@ class Calls:
             function.__dict__["nm"] = found
         return found  # type: ignore[no-any-return]
 
+    def own_method(self, function: Any) -> FunctionType:
+        """The same for the attribute ``n_…`` of a class, which guarded code asks only of what it has shown to be own."""
+        if type(function) is not FunctionType:
+            function = function.function()
+        found = function.__dict__.get("no")
+        if found is None:
+            proto = self.table.proto_of(function.__code__)
+            found = self.method(function) if proto is None else (proto.base or proto).guarded_mine().instance()
+            function.__dict__["no"] = found
+        return found  # type: ignore[no-any-return]
+
     def closure(self, domain: Domain, key: str, captured: tuple[Any, ...]) -> FunctionType:
         """A function value that guarded code makes."""
         return self.owned(self.table.protos[key], (*captured, domain))

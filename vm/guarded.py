@@ -143,6 +143,10 @@ class Guarded:
 
     def eq(self, domain: Domain, a: Any, b: Any) -> bool:
         """``a == b``."""
+        if a is b and type(a) is not float:
+            return True
+        if getattr(type(a), "_k", 0) >= ids.USER_FIRST <= getattr(type(b), "_k", 0):
+            return False  # two instances: no collections to look into, and no capabilities, which stand for others
         found: bool = self.as_domain(domain, ops.eq, a, b)
         return found
 
