@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from holdfast.lang import ir
-from holdfast.lang.emit_lines import ATOM, OWN
+from holdfast.lang.emit_lines import ATOM, MARKS
 from holdfast.lang.emit_values import ValueEmitter
 from holdfast.lang.infer import ANY
 from holdfast.lang.lines import Pending, literal
@@ -23,7 +23,7 @@ class EffectEmitter(ValueEmitter):
         self.assign(op.dst, texts[0], first)
         source = op.args[0]
         if isinstance(source, str):
-            self.current |= {op.dst + mark for mark in ("", OWN) if source + mark in self.current}
+            self.current |= {op.dst + mark for mark in ("", *MARKS) if source + mark in self.current}
 
     def barrier(self, obj: str, n: int) -> None:
         """The write barrier, unless the object has passed it since the last safepoint."""

@@ -14,102 +14,23 @@ Arithmetic and comparison of scalars need no test: what is no scalar raises, and
 from __future__ import annotations
 
 from holdfast.lang import ir
-from holdfast.lang.emit import TEXT_CHANGES, TEXT_INLINE, Emitter
+from holdfast.lang.emit import TEXT_CHANGES, TEXT_INLINE
 from holdfast.lang.emit_lines import ATOM, OWN
+from holdfast.lang.emit_owned import SCALARS, Owned
 from holdfast.lang.emit_values import COMPARE
 from holdfast.lang.guard import OWN as OWN_VARIANT
 from holdfast.lang.guard import DEFINER, RUNNING, WEAKER, variant_key
 from holdfast.lang.infer import ANY, TEXT_RESULTS
 from holdfast.lang.lines import arguments, literal
 
-SCALARS = frozenset(("int", "float", "num", "bool", "text", "bytes", "range", "nil"))
-"""Inferred types that are no objects."""
 TEXT_GIVES = frozenset("index last_index find count len is_empty is_digit is_alpha is_space is_upper is_lower".split())
 """Methods of Text that give no objects; :data:`~holdfast.lang.infer.TEXT_RESULTS` has more."""
 AMBIENT = {"root": "p_root", "caps": "p_caps", "threads": "p_threads"}
 """Globals that mean something else in each domain."""
-OBJECTS = frozenset(("list", "map", "obj", "fn", "box"))
-"""Inferred types that are objects."""
-FRESH = frozenset(("list", "map", "restlist", "box", "alloc", "move", "closure"))
-"""Operations whose result may be known to be own."""
 
 
-class Guarded(Emitter):
+class Guarded(Owned):
     """In front of a class with control flow: every template that meets objects."""
-
-    def op(self, op: ir.Op) -> None:
-        """One operation; what it gives is not known to be own, unless it was just made."""
-        repeated = op.op == "mul" and self.repeats(op)  # that is a new List as well
-        super().op(op)
-        if op.dst is not None and op.op not in FRESH and not repeated:
-            self.current.discard(op.dst + OWN)
-
-    # ------------------------------------------------------------------ tests
-
-    def fresh(self, name: str) -> None:
-        """What is made belongs to the domain that makes it."""
-        self.current.update((name, name + OWN))
-
-    def made(self, dst: str, cls: str, n: int) -> None:
-        """An owner besides."""
-        super().made(dst, cls, n)
-        self.line(f"{dst}._o = {RUNNING}", n)
-        self.line(f"{RUNNING}.left = _c = {RUNNING}.left - 1", n)
-        self.line(f"if _c < 0: p_spent({RUNNING})", n)
-
-    def guess(self, op: ir.Op) -> bool:
-        """May this instruction speculate that its object is own?"""
-        return self.speculative(op.n) and self.kind(op.n, 0) not in SCALARS
-
-    def own(self, name: str, n: int) -> str:
-        """The text of an own object: tested by a line, once; in the middle of an expression by one of its own."""
-        if name + OWN in self.current:
-            return name
-        if self.inline:
-            return f"({name} if {name}._o is {RUNNING} else _foreign({self.here}))"
-        self.line(f"if {name}._o is not {RUNNING}: _foreign({self.here})", n)
-        self.current.add(name + OWN)
-        return name
-
-    def owned(self, op: ir.Op, template: str) -> None:
-        """A pure template whose first operand is an own object."""
-        texts, first = self.take(op.args, op.n, frozenset((0,)))
-        if not self.inline:
-            self.flush()
-        texts[0] = self.own(texts[0], first)
-        self.value(op, template.format(*texts), first)
-
-    def asked(self, op: ir.Op, function: str, *extra: str) -> None:
-        """A pure operation that the monitor decides."""
-        texts, first = self.take(op.args, op.n)
-        self.value(op, f"{function}({', '.join([RUNNING, *texts, *extra])})", first)
-
-    def stored(self, op: ir.Op, start: int = 0, step: int = 1) -> frozenset[int]:
-        """Operands from one on that must be tested before they are stored: they must have names."""
-        return frozenset(i for i in range(start, len(op.args), step) if not self.plain(op, i))
-
-    def plain(self, op: ir.Op, position: int) -> bool:
-        """Can the operand be stored as it is?"""
-        operand = op.args[position]
-        return isinstance(operand, ir.Const) or self.kind(op.n, position) in SCALARS or operand + OWN in self.current
-
-    def place(self, op: ir.Op, position: int, text: str) -> str:
-        """The operand as it may be stored."""
-        if self.plain(op, position):
-            return text
-        if self.tested or op.n in self.hopeless:
-            return f"_place({RUNNING}, {text})"
-        # What is stored at one place is nearly always of one kind: nil and own objects, or numbers; else any scalar.
-        # What has no owner fails the test, as what has another one does, so each order is as safe as the others.
-        if op.n in self.failed:
-            quick = f"type({text}) is int or type({text}) in _S or "
-        elif self.kind(op.n, position) in OBJECTS:
-            quick = ""
-        else:
-            # Values of a closure that exist keep its code, whatever it has learnt: it is not to fail at each Int.
-            objects = op.op == "setfield" and self.function.definer != DEFINER
-            quick = f"{text} is None or " + ("" if objects else f"type({text}) is int or ")
-        return f"({text} if {quick}{text}._o is {RUNNING} else _foreign({self.here}))"
 
     # ------------------------------------------------------------------ values
 
@@ -181,8 +102,12 @@ class Guarded(Emitter):
 
     def op_getfield(self, op: ir.Op) -> None:
         """A slot of an own object."""
-        if self.guess(op):
+        known = self.held(op) if self.guess(op) else None
+        if known is not None:
+            self.value(op, known, op.n)
+        elif self.guess(op):
             self.owned(op, "{0}.f_" + op.data)
+            self.read(op)
         else:
             self.asked(op, "p_getfield", repr(op.data))
 
@@ -245,6 +170,7 @@ class Guarded(Emitter):
 
     def op_setfield(self, op: ir.Op) -> None:
         """Barrier and store into an own object."""
+        self.written(op.data)
         texts, first = self.take(op.args, op.n, frozenset((0,)) | self.stored(op, 1))
         self.flush()
         if self.tested or op.n in self.hopeless:
@@ -257,6 +183,8 @@ class Guarded(Emitter):
 
     def op_setindex(self, op: ir.Op) -> None:
         """Barrier and store into an own collection."""
+        if self.tested or op.n in self.failed or self.kind(op.n, 1) in ("int", "text", "bool", "bytes"):
+            self.written()  # a Map's keys are its fields
         texts, first = self.take(op.args, op.n, frozenset((0, 1)) | self.stored(op, 2))
         self.flush()
         if self.tested or op.n in self.hopeless:

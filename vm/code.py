@@ -89,7 +89,8 @@ class Proto:
         """Is it at the top of a file, or a method?  Then it is code, and else a function value."""
         self._maker: FunctionType | None = None
         self.failed: dict[int, int] = {}
-        """Instruction to how often its speculation has failed: 1 means test, 2 use the generic operator."""
+        """Instruction to how often its speculation has failed: 1 means test, 2 use the generic operator.  Of guarded code
+        the negative number says the same of the test of what an instruction stores."""
         self._loops: list[Loop] | None = None
         self._names: tuple[str, ...] | None = None
         self.places: dict[int, Place | None] = {}
@@ -254,7 +255,7 @@ class Proto:
         constructor has one for each parameter, and they are not to fail one by one."""
         ops = [node for node in ir.walk(self.function.body) if isinstance(node, ir.Op) and node.op == "setfield"]
         found = [op.n for op in ops if type(values.get(str(op.args[1]))) in (int, str, float, bool, bytes, range)]
-        return {n: 1 for n in found if n not in self.failed}
+        return {-n: 1 for n in found if -n not in self.failed}
 
     def speculation_failed(self, n: int, code: CodeType, offset: int, values: dict[str, Any]) -> None:
         """Compile the direct shape again, with tests where the speculation has failed.
@@ -297,13 +298,13 @@ def tested(code: CodeType, offset: int) -> int | None:
                 return None
             wanted = True
         if i.opname == "LOAD_GLOBAL":
-            before = -1 if i.argval == "_foreign" else None
-        elif i.opname == "LOAD_CONST" and before == -1:
+            before = 0 if i.argval == "_foreign" else None  # no instruction has the number 0
+        elif i.opname == "LOAD_CONST" and before == 0:
             if wanted:
                 return int(i.argval)
             before = i.argval
         elif not i.opname.startswith(("PRECALL", "CALL", "PUSH_NULL", "CACHE")):
-            before = None if before != -1 else before
+            before = None if before != 0 else before
     return None
 
 

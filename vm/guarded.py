@@ -43,6 +43,8 @@ class Guarded:
         self.cap_class = monitor.cap_class
         self.slots: dict[str, str] = {}
         """Names of fields to the slots that have them."""
+        self.instances: set[type] = set()
+        """Classes of programs whose instances were compared: they are equal to themselves alone."""
 
     def table(self) -> dict[str, Any]:
         """All names for the globals of generated code."""
@@ -145,8 +147,12 @@ class Guarded:
         """``a == b``."""
         if a is b and type(a) is not float:
             return True
-        if getattr(type(a), "_k", 0) >= ids.USER_FIRST <= getattr(type(b), "_k", 0):
-            return False  # two instances: no collections to look into, and no capabilities, which stand for others
+        instances = self.instances
+        if type(a) in instances and type(b) in instances:
+            return False  # no collections to look into, and no capabilities, which stand for others
+        for cls in (type(a), type(b)):
+            if getattr(cls, "_k", 0) >= ids.USER_FIRST:
+                instances.add(cls)
         found: bool = self.as_domain(domain, ops.eq, a, b)
         return found
 
