@@ -18,8 +18,8 @@ from holdfast.lang.emit import TEXT_CHANGES, TEXT_INLINE
 from holdfast.lang.emit_lines import ATOM, OWN
 from holdfast.lang.emit_owned import SCALARS, Owned
 from holdfast.lang.emit_values import COMPARE
-from holdfast.lang.guard import OWN as OWN_VARIANT
 from holdfast.lang.guard import DEFINER, RUNNING, WEAKER, variant_key
+from holdfast.lang.guard import OWN as OWN_VARIANT
 from holdfast.lang.infer import ANY, TEXT_RESULTS
 from holdfast.lang.lines import arguments, literal
 

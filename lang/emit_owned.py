@@ -14,9 +14,11 @@ capability that the domain holds passes the test of its owner as well: it has no
 
 from __future__ import annotations
 
+import re
+
 from holdfast.lang import ir
 from holdfast.lang.emit import Emitter
-from holdfast.lang.emit_lines import ATOM, FIT, OWN
+from holdfast.lang.emit_lines import FIT, OWN
 from holdfast.lang.guard import DEFINER, RUNNING
 
 SCALARS = frozenset(("int", "float", "num", "bool", "text", "bytes", "range", "nil"))
@@ -26,6 +28,8 @@ OBJECTS = frozenset(("list", "map", "obj", "fn", "box"))
 FRESH = frozenset(("list", "map", "restlist", "box", "alloc", "move", "closure"))
 """Operations whose result may be known to be own."""
 HELD = "<"
+LOCAL = re.compile(r"(?!g_)[A-Za-z][A-Za-z_0-9]*\Z")
+"""A name that is not one of :class:`~holdfast.lang.lines.NameTable`."""
 
 
 class Owned(Emitter):
@@ -64,10 +68,15 @@ class Owned(Emitter):
         if self.inline:
             return f"({name} if {name}._o is {RUNNING} else _foreign({self.here}))"
         self.line(f"if {name}._o is not {RUNNING}: _foreign({self.here})", n)
-        self.current.add(name + OWN)
+        self.know(name, OWN)
         if name in self.reads:
-            self.current.add(name + HELD + self.reads[name])
+            self.know(name, HELD + self.reads[name])
         return name
+
+    def know(self, name: str, mark: str) -> None:
+        """Note something of a local.  A global may be bound again by whatever runs, so of that nothing is known."""
+        if LOCAL.match(name):
+            self.current.add(name + mark)
 
     def held(self, op: ir.Op) -> str | None:
         """The local, shown to be own, that holds what a field has: so the same value is used, not read again."""
@@ -132,8 +141,7 @@ class Owned(Emitter):
             return text
         if self.tested or op.n in self.hopeless or -op.n in self.hopeless:
             return f"_place({RUNNING}, {text})"
-        if ATOM.match(text):
-            self.current.add(text + FIT)
+        self.know(text, FIT)
         # What is stored at one place is nearly always of one kind: nil and own objects, or numbers; else any scalar.
         # What has no owner fails the test, as what has another one does, so each order is as safe as the others.
         if -op.n in self.failed:

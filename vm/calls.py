@@ -247,8 +247,10 @@ class Calls:
         """
         code, claimed, scalars = function.__code__, self.claimed, SCALARS
         defaults = function.__defaults__ or ()
-        if code.co_flags & (VARARGS | VARKEYWORDS) or code.co_kwonlyargcount or not scalars.issuperset(
-            map(type, defaults)
+        if (
+            code.co_flags & (VARARGS | VARKEYWORDS)
+            or code.co_kwonlyargcount
+            or not scalars.issuperset(map(type, defaults))
         ):
             return None
 
