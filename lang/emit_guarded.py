@@ -47,7 +47,7 @@ class Guarded(Owned):
         elif self.tested:
             self.asked(op, "p_" + op.op)
         else:
-            # Whoever holds the same reference twice learns nothing by that (and Floats, where NaN differs, are scalars).
+            # Who holds the same reference twice learns nothing by that (and Floats, where NaN differs, are scalars).
             known = "{0} is {1} or" if op.op == "eq" else "{0} is not {1} and"
             same = f"{known} p_{op.op}({RUNNING}, {{0}}, {{1}})"
             test = f"{{0}} {COMPARE[op.op]} {{1}} if type({{0}}) in _S else {same}"

@@ -91,7 +91,7 @@ class Calls:
         return found  # type: ignore[no-any-return]
 
     def own_method(self, function: Any) -> FunctionType:
-        """The same for the attribute ``n_…`` of a class, which guarded code asks only of what it has shown to be own."""
+        """The same for an attribute ``n_…`` of a class, which guarded code asks only of what is shown to be own."""
         if type(function) is not FunctionType:
             function = function.function()
         found = function.__dict__.get("no")

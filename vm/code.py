@@ -89,8 +89,8 @@ class Proto:
         """Is it at the top of a file, or a method?  Then it is code, and else a function value."""
         self._maker: FunctionType | None = None
         self.failed: dict[int, int] = {}
-        """Instruction to how often its speculation has failed: 1 means test, 2 use the generic operator.  Of guarded code
-        the negative number says the same of the test of what an instruction stores."""
+        """Instruction to how often its speculation has failed: 1 means test, 2 use the generic operator.  Of guarded
+        code the negative number says the same of the test of what an instruction stores."""
         self._loops: list[Loop] | None = None
         self._names: tuple[str, ...] | None = None
         self.places: dict[int, Place | None] = {}
