@@ -91,15 +91,16 @@ def make_direct(
     filename: str,
     enter: bool = False,
     key: str = "",
+    own: str = "",
 ) -> DirectCode:
     """The direct shape of a function.  ``module_key`` names the file's version in keys of makers, ``key`` the function
     in the machine.
 
-    With ``enter`` it only enters the resumable shape.
+    With ``enter`` it only enters the resumable shape.  ``own``: see :func:`direct`.
     """
     verify_function(function)
     names = NameTable(module_key)
-    lines = direct(function, names, methods, failed, key or f"{module_key}:{function.index}", enter)
+    lines = direct(function, names, methods, failed, key or f"{module_key}:{function.index}", enter, own)
     maker = build(lines, names, filename)
     code = next(c for c in maker.co_consts if isinstance(c, CodeType)).replace(co_name=function.name)
     maker = maker.replace(co_consts=tuple(code if isinstance(c, CodeType) else c for c in maker.co_consts))

@@ -26,6 +26,7 @@ from itertools import zip_longest
 from holdfast.lang import ir
 from holdfast.lang.emit import Emitter
 from holdfast.lang.emit_guarded import Guarded
+from holdfast.lang.emit_lines import OWN as TESTED
 from holdfast.lang.guard import CALLER, DEFINER, OWN, RUNNING, WEAKER
 from holdfast.lang.infer import ANY, Inference
 from holdfast.lang.lines import CALLS, PURE, Line, NameTable, RawMethods, count_uses, literal
@@ -321,12 +322,19 @@ Failed = Mapping[int, int]
 
 
 def direct(
-    function: ir.Function, names: NameTable, methods: RawMethods, failed: Failed, key: str, enter: bool = False
+    function: ir.Function,
+    names: NameTable,
+    methods: RawMethods,
+    failed: Failed,
+    key: str,
+    enter: bool = False,
+    own: str = "",
 ) -> list[Line]:
     """The lines of the direct shape, inside a maker function that binds the captures.
 
     ``key`` finds the function again in the machine, for the entry of one that nests too deeply; with ``enter`` every
-    function is treated so, which runs whole programs in the resumable shape.
+    function is treated so, which runs whole programs in the resumable shape.  ``own`` is a parameter of a guarded
+    variant whose object its callers have shown to be own.
     """
     size = function.size
     out = [Line(0, f"def maker({', '.join(function.captures)}):", size)]
@@ -345,6 +353,8 @@ def direct(
         emitter.depth = 3
         if function.domain in (WEAKER, OWN):
             emitter.line(prologue(function, names), 0)
+        if own:
+            emitter.current.add(own + TESTED)
         if leaf(function):
             pass  # whoever calls it in a loop or recursion has a safepoint
         else:

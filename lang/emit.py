@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from holdfast.lang import ir
 from holdfast.lang.emit_effects import EffectEmitter
-from holdfast.lang.emit_lines import OWN
+from holdfast.lang.emit_lines import FIT, OWN
 from holdfast.lang.emit_values import ARITHMETIC, COMPARE
 from holdfast.lang.infer import ANY
 from holdfast.lang.lines import CALLS, arguments
@@ -143,7 +143,7 @@ class Emitter(EffectEmitter):
         else:
             self.method_call_tested(op, texts[0], method, args, with_self, first)
         if op.dst is not None:
-            self.current -= {op.dst, op.dst + OWN}
+            self.current -= {op.dst, op.dst + OWN, op.dst + FIT}
         self.stale()
 
     def text_method(
@@ -197,7 +197,7 @@ class Emitter(EffectEmitter):
         self.line(f"if type(_m) is _Field: {dst}_m.function({args})", first)
         self.line(f"else: {dst}_m({with_self})", first)
         if op.dst is not None:
-            self.current -= {op.dst, op.dst + OWN}
+            self.current -= {op.dst, op.dst + OWN, op.dst + FIT}
         self.stale()
 
     def push(self, op: ir.Op) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from holdfast.lang import ir
-from holdfast.lang.emit_lines import ATOM, OWN
+from holdfast.lang.emit_lines import ATOM, MARKS
 from holdfast.lang.emit_values import ValueEmitter
 from holdfast.lang.infer import ANY
 from holdfast.lang.lines import Pending, literal
@@ -23,7 +23,7 @@ class EffectEmitter(ValueEmitter):
         self.assign(op.dst, texts[0], first)
         source = op.args[0]
         if isinstance(source, str):
-            self.current |= {op.dst + mark for mark in ("", OWN) if source + mark in self.current}
+            self.current |= {op.dst + mark for mark in ("", *MARKS) if source + mark in self.current}
 
     def barrier(self, obj: str, n: int) -> None:
         """The write barrier, unless the object has passed it since the last safepoint."""
@@ -217,13 +217,17 @@ class EffectEmitter(ValueEmitter):
         """Is it the multiplication of a List literal that has not been made?"""
         return any(p.items and p.temp == op.args[0] for p in self.pending)
 
+    def multiplied(self, op: ir.Op) -> None:
+        """A multiplication of whatever there may be."""
+        self.helper(op, "o_mul")
+
     def repeat(self, op: ir.Op) -> None:
         """``[nil] * n``: the literal is not made as a List of its own; the size is tested."""
         texts, first = self.take(op.args, op.n, untested=True)
         self.flush()
         raw, count = texts
         if raw == op.args[0]:  # it had to be made after all
-            self.value(op, f"o_mul({raw}, {count})", first)
+            self.multiplied(op)
             return
         known = op.args[1]
         if isinstance(known, ir.Const) and type(known.value) is int and known.value < REPEAT_INLINE_MAX:

@@ -14,89 +14,23 @@ Arithmetic and comparison of scalars need no test: what is no scalar raises, and
 from __future__ import annotations
 
 from holdfast.lang import ir
-from holdfast.lang.emit import TEXT_CHANGES, TEXT_INLINE, Emitter
-from holdfast.lang.emit_lines import OWN
+from holdfast.lang.emit import TEXT_CHANGES, TEXT_INLINE
+from holdfast.lang.emit_lines import ATOM, OWN
+from holdfast.lang.emit_owned import SCALARS, Owned
 from holdfast.lang.emit_values import COMPARE
+from holdfast.lang.guard import DEFINER, RUNNING, WEAKER, variant_key
 from holdfast.lang.guard import OWN as OWN_VARIANT
-from holdfast.lang.guard import RUNNING
 from holdfast.lang.infer import ANY, TEXT_RESULTS
 from holdfast.lang.lines import arguments, literal
 
-SCALARS = frozenset(("int", "float", "num", "bool", "text", "bytes", "range", "nil"))
-"""Inferred types that are no objects."""
+TEXT_GIVES = frozenset("index last_index find count len is_empty is_digit is_alpha is_space is_upper is_lower".split())
+"""Methods of Text that give no objects; :data:`~holdfast.lang.infer.TEXT_RESULTS` has more."""
 AMBIENT = {"root": "p_root", "caps": "p_caps", "threads": "p_threads"}
 """Globals that mean something else in each domain."""
-FRESH = frozenset(("list", "map", "restlist", "box", "alloc", "move"))
-"""Operations whose result may be known to be own."""
 
 
-class Guarded(Emitter):
+class Guarded(Owned):
     """In front of a class with control flow: every template that meets objects."""
-
-    def op(self, op: ir.Op) -> None:
-        """One operation; what it gives is not known to be own, unless it was just made."""
-        super().op(op)
-        if op.dst is not None and op.op not in FRESH:
-            self.current.discard(op.dst + OWN)
-
-    # ------------------------------------------------------------------ tests
-
-    def fresh(self, name: str) -> None:
-        """What is made belongs to the domain that makes it."""
-        self.current.update((name, name + OWN))
-
-    def made(self, dst: str, cls: str, n: int) -> None:
-        """An owner besides."""
-        super().made(dst, cls, n)
-        self.line(f"{dst}._o = {RUNNING}", n)
-        self.line(f"{RUNNING}.left = {RUNNING}.left - 1", n)
-        self.line(f"if {RUNNING}.left < 0: p_spent({RUNNING})", n)
-
-    def guess(self, op: ir.Op) -> bool:
-        """May this instruction speculate that its object is own?"""
-        return self.speculative(op.n) and self.kind(op.n, 0) not in SCALARS
-
-    def own(self, name: str, n: int) -> str:
-        """The text of an own object: tested by a line, once; in the middle of an expression by one of its own."""
-        if name + OWN in self.current:
-            return name
-        if self.inline:
-            return f"({name} if {name}._o is {RUNNING} else _foreign({self.here}))"
-        self.line(f"if {name}._o is not {RUNNING}: _foreign({self.here})", n)
-        self.current.add(name + OWN)
-        return name
-
-    def owned(self, op: ir.Op, template: str) -> None:
-        """A pure template whose first operand is an own object."""
-        texts, first = self.take(op.args, op.n, frozenset((0,)))
-        if not self.inline:
-            self.flush()
-        texts[0] = self.own(texts[0], first)
-        self.value(op, template.format(*texts), first)
-
-    def asked(self, op: ir.Op, function: str, *extra: str) -> None:
-        """A pure operation that the monitor decides."""
-        texts, first = self.take(op.args, op.n)
-        self.value(op, f"{function}({', '.join([RUNNING, *texts, *extra])})", first)
-
-    def stored(self, op: ir.Op, start: int = 0, step: int = 1) -> frozenset[int]:
-        """Operands from one on that must be tested before they are stored: they must have names."""
-        return frozenset(i for i in range(start, len(op.args), step) if not self.plain(op, i))
-
-    def plain(self, op: ir.Op, position: int) -> bool:
-        """Can the operand be stored as it is?"""
-        operand = op.args[position]
-        return isinstance(operand, ir.Const) or self.kind(op.n, position) in SCALARS or operand + OWN in self.current
-
-    def place(self, op: ir.Op, position: int, text: str) -> str:
-        """The operand as it may be stored."""
-        if self.plain(op, position):
-            return text
-        if self.tested or op.n in self.hopeless:
-            return f"_place({RUNNING}, {text})"
-        # What is stored at one place is nearly always of one kind: nil and own objects, or numbers; else any scalar.
-        quick = f"{text} is None or type({text}) is int" if op.n not in self.failed else f"type({text}) in _S"
-        return f"({text} if {quick} or {text}._o is {RUNNING} else _foreign({self.here}))"
 
     # ------------------------------------------------------------------ values
 
@@ -113,16 +47,19 @@ class Guarded(Emitter):
         elif self.tested:
             self.asked(op, "p_" + op.op)
         else:
-            same = f"p_{op.op}({RUNNING}, {{0}}, {{1}})"
+            # Who holds the same reference twice learns nothing by that (and Floats, where NaN differs, are scalars).
+            known = "{0} is {1} or" if op.op == "eq" else "{0} is not {1} and"
+            same = f"{known} p_{op.op}({RUNNING}, {{0}}, {{1}})"
             test = f"{{0}} {COMPARE[op.op]} {{1}} if type({{0}}) in _S else {same}"
             self.simple(op, test, frozenset((0, 1)))
 
     def arithmetic_tested(self, op: ir.Op, left: str, right: str) -> None:
         """Lists can be added and multiplied."""
-        if op.op == "mul":
-            self.asked(op, "p_mul")
+        scalars = left in SCALARS and right in SCALARS
+        if op.op == "mul" and not scalars:
+            self.multiplied(op)
             return
-        if op.op != "add":
+        if op.op != "add" or scalars:
             super().arithmetic_tested(op, left, right)
             return
         texts, first = self.take(op.args, op.n, frozenset((0, 1)))
@@ -135,6 +72,10 @@ class Guarded(Emitter):
         self.depth -= 1
         self.line(f"else: {op.dst} = p_add({RUNNING}, {a}, {b})", first)
 
+    def multiplied(self, op: ir.Op) -> None:
+        """What is made of a List belongs to the domain."""
+        self.asked(op, "p_mul")
+
     def op_in(self, op: ir.Op) -> None:
         """Keys are scalars, instances and capabilities, which are compared by what they stand for."""
         if self.speculative(op.n) and self.kind(op.n, 1) not in SCALARS and not self.inline:
@@ -145,6 +86,11 @@ class Guarded(Emitter):
             self.own(texts[1], first)
             nan = (" and {0} == {0}" if op.op == "in" else " or {0} != {0}").format(texts[0]) if perhaps_nan else ""
             self.value(op, f"{texts[0]} {sign} {texts[1]}.k{nan}", first)
+        elif not self.tested and op.n not in self.hopeless and self.kind(op.n, 1) in (ANY, "text"):
+            sign = "in" if op.op == "in" else "not in"
+            both = "type({0}) is str and type({1}) is str"  # in a Text only a Text can be looked for
+            asked = f"p_{op.op}({RUNNING}, {{0}}, {{1}})"
+            self.simple(op, f"{{0}} {sign} {{1}} if {both} else {asked}", frozenset((0, 1)))
         else:
             self.asked(op, "p_" + op.op)
 
@@ -156,8 +102,12 @@ class Guarded(Emitter):
 
     def op_getfield(self, op: ir.Op) -> None:
         """A slot of an own object."""
-        if self.guess(op):
+        known = self.held(op) if self.guess(op) else None
+        if known is not None:
+            self.value(op, known, op.n)
+        elif self.guess(op):
             self.owned(op, "{0}.f_" + op.data)
+            self.read(op)
         else:
             self.asked(op, "p_getfield", repr(op.data))
 
@@ -194,11 +144,12 @@ class Guarded(Emitter):
         else:
             super().helper(op, function, *extra)
 
-    def interpolated(self, kind: str) -> str:
+    def interpolated(self, kind: str, text: str) -> str:
         """How a part of an interpolation becomes a Text."""
         if kind in SCALARS:
-            return super().interpolated(kind)
-        return f"p_text({RUNNING}, {{0}})"
+            return super().interpolated(kind, text)
+        asked = f"p_text({RUNNING}, {text})"
+        return f"({text} if type({text}) is str else {asked})" if ATOM.match(text) and not self.tested else asked
 
     def op_global(self, op: ir.Op) -> None:
         """A definition; what is ambient is that of the domain."""
@@ -219,6 +170,7 @@ class Guarded(Emitter):
 
     def op_setfield(self, op: ir.Op) -> None:
         """Barrier and store into an own object."""
+        self.written(op.data)
         texts, first = self.take(op.args, op.n, frozenset((0,)) | self.stored(op, 1))
         self.flush()
         if self.tested or op.n in self.hopeless:
@@ -231,6 +183,8 @@ class Guarded(Emitter):
 
     def op_setindex(self, op: ir.Op) -> None:
         """Barrier and store into an own collection."""
+        if self.tested or op.n in self.failed or self.kind(op.n, 1) in ("int", "text", "bool", "bytes"):
+            self.written()  # a Map's keys are its fields
         texts, first = self.take(op.args, op.n, frozenset((0, 1)) | self.stored(op, 2))
         self.flush()
         if self.tested or op.n in self.hopeless:
@@ -305,12 +259,22 @@ class Guarded(Emitter):
             self.fresh(op.dst)
 
     def op_closure(self, op: ir.Op) -> None:
-        """A function value belongs to the domain that makes it."""
-        texts, first = self.take(op.args, op.n)
+        """A function value belongs to the domain that makes it: :meth:`holdfast.vm.calls.Calls.owned`, in line."""
+        texts, first = self.take(op.args, op.n, frozenset(range(len(op.args))))
         self.flush()
         assert op.dst is not None
-        key = self.names.maker(op.data)[2:]
-        self.assign(op.dst, f"p_closure({RUNNING}, {key!r}, ({''.join(t + ', ' for t in texts)}))", first)
+        key = self.names.maker(op.data)
+        if self.tested:
+            self.assign(op.dst, f"p_closure({RUNNING}, {key[2:]!r}, ({''.join(t + ', ' for t in texts)}))", first)
+            return
+        plain, inside = (self.names.name(variant_key(key, kind, DEFINER)) for kind in (OWN_VARIANT, WEAKER))
+        captured = ", ".join([*texts, RUNNING])
+        # It gets its name only when it is complete.
+        self.line(f"_n = {plain}({captured})", first)
+        self.line(f"_n._o = {RUNNING}", first)
+        self.line(f"_n.n = {inside}({captured})", first)
+        self.assign(op.dst, "_n", first)
+        self.current.add(op.dst + OWN)
 
     def op_iter(self, op: ir.Op) -> None:
         """The iterator of a loop over an own List, or over what the monitor allows."""
@@ -318,10 +282,20 @@ class Guarded(Emitter):
         if kind in SCALARS:
             super().op_iter(op)
             return
+        assert op.dst is not None
+        if op.data == 1 and self.guess(op):
+            # Only a List has the slot ``l``: a capability, which may have passed the test, has none, nor has a Map.
+            texts, first = self.take(op.args, op.n)
+            self.flush()
+            self.own(texts[0], first)
+            self.assign(op.dst, f"iter({texts[0]}.l)", first)
+            return
         texts, first = self.take(op.args, op.n)
         self.flush()
-        assert op.dst is not None
-        self.assign(op.dst, f"p_iter{op.data}({RUNNING}, {texts[0]})", first)
+        text = f"p_iter{op.data}({RUNNING}, {texts[0]})"
+        if op.data == 1 and not self.tested and op.n not in self.hopeless:
+            text = f"iter({texts[0]}) if type({texts[0]}) is str else {text}"
+        self.assign(op.dst, text, first)
 
     def op_throw(self, op: ir.Op) -> None:
         """What is thrown must be one's own."""
@@ -465,17 +439,35 @@ class Guarded(Emitter):
         """A method of a Text with arguments that are no objects: what it makes is new."""
         self.flush()
         texts, first = self.take(op.args, op.n, frozenset((0,)))
-        call = f"{self.names.name('M:Text.' + method)}({', '.join(texts)})"
-        if TEXT_RESULTS.get(method) not in SCALARS:
-            call = f"p_made({RUNNING}, {call})"
         if kind == "text":
-            self.result(op, call, first)
+            self.text_method(op, method, positional, (), texts, first)
             return
-        self.line(f"if type({texts[0]}) is str: {op.dst or '_r'} = {call}", first)
+        self.line(f"if type({texts[0]}) is str:", first)
+        returned, self.returned = self.returned, None
+        self.depth += 1
+        self.text_method(op, method, positional, (), texts, first)
+        self.depth -= 1
+        self.returned = returned
         self.line("else:", first)
         self.depth += 1
         self.method_call_checked(op, texts[0], arguments(texts[1:], positional, ()), first)
         self.depth -= 1
+
+    @staticmethod
+    def splits(op: ir.Op) -> bool:
+        """Is it a split whose List is made in line, and so is the domain's?"""
+        separator = op.args[1].value if len(op.args) == 2 and isinstance(op.args[1], ir.Const) else None
+        return op.dst is not None and type(separator) is str and separator != ""
+
+    def text_method(
+        self, op: ir.Op, method: str, positional: int, names: tuple[str, ...], texts: list[str], first: int
+    ) -> None:
+        """A method of what is known to be a Text, with arguments that are no objects."""
+        if method in TEXT_GIVES or TEXT_RESULTS.get(method) in SCALARS or (method == "split" and self.splits(op)):
+            super().text_method(op, method, positional, names, texts, first)
+            return
+        call = f"{self.names.name('M:Text.' + method)}({', '.join(texts)})"
+        self.result(op, f"p_made({RUNNING}, {call})", first)
 
     def method_call_checked(self, op: ir.Op, obj: str, args: str, first: int) -> None:
         """The generic call: the monitor finds what is called."""

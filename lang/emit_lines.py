@@ -19,7 +19,7 @@ SMALL = str((1 << 30) - 1)
 """The largest Int of one digit, as CPython keeps them.  CPython specialises a comparison of two small Ints, or of two
 Floats, so the bound of a product is of the likely kind."""
 LARGE = "1e18"
-OWN = "@"
+OWN, FIT = MARKS = "@", "#"
 """Behind the name of a local in :attr:`LineEmitter.current`."""
 ATOM = re.compile(r"[A-Za-z_][A-Za-z_0-9]*\Z")
 
@@ -46,7 +46,11 @@ class LineEmitter:
         self.pending: list[Pending] = []
         self.current: set[str] = set()
         """Locals whose object has passed the barrier since the last point where a checkpoint may begin; and with OWN
-        behind them those whose object belongs to the running domain (see :mod:`holdfast.lang.emit_guarded`)."""
+        behind them those whose object belongs to the running domain, with FIT those that may be stored as they are (see
+        :mod:`holdfast.lang.emit_guarded`)."""
+        self.reads: dict[str, str] = {}
+        """Of guarded code: temporaries with one use that are a field of a local, as ``local.field``, and nothing was
+        run or written since they were read."""
         self.uses = count_uses(function.body)
         self.handles = any(isinstance(node, ir.Try) for node in ir.walk(function.body))
         self.inline = 0
@@ -142,8 +146,7 @@ class LineEmitter:
 
     def assign(self, dst: str, text: str, n: int) -> None:
         """dst = text."""
-        self.current.discard(dst)
-        self.current.discard(dst + OWN)
+        self.current -= {dst, dst + OWN, dst + FIT}
         self.line(f"{dst} = {text}", n)
 
     def made(self, dst: str, cls: str, n: int) -> None:
@@ -159,13 +162,13 @@ class LineEmitter:
 
     def stale(self) -> None:
         """A checkpoint may have begun: barriers are due again.  Whose an object is never changes."""
-        self.current = {name for name in self.current if name.endswith(OWN)}
+        self.current = {name for name in self.current if name[-1] in MARKS}
 
     def forget(self, nodes: list[ir.Node]) -> None:
         """These are about to run, or have run, any number of times and perhaps in part."""
         self.stale()
         if self.current:
-            self.current -= {name + OWN for name in ir.assigned(nodes)}
+            self.current -= {name + mark for name in ir.assigned(nodes) for mark in MARKS}
 
     def kind(self, n: int, position: int) -> str:
         """The inferred type of an operand."""

@@ -291,7 +291,7 @@ class ValueEmitter(LineEmitter):
             if number < len(texts):
                 kind = self.kind(op.n, number)
                 # An Int of too many digits for ``str`` raises: the generic conversion has its own limit.
-                pieces.append(self.interpolated(kind).format(texts[number]))
+                pieces.append(self.interpolated(kind, texts[number]))
         parts = f"({', '.join(pieces)},)"
         if len(texts) > INLINE_JOIN_MAX:
             self.value(op, f"_join({parts})", first, "text")
@@ -302,9 +302,9 @@ class ValueEmitter(LineEmitter):
         self.line(f"if _len({name}) > {TEXT_MAX}: _too_long({name})", first)
         self.settle(op, name, first)
 
-    def interpolated(self, kind: str) -> str:
+    def interpolated(self, kind: str, text: str) -> str:
         """How a part of an interpolation becomes a Text."""
-        return "{0}" if kind == "text" else "str({0})" if kind == "int" and not self.tested else "_text({0})"
+        return text if kind == "text" else f"str({text})" if kind == "int" and not self.tested else f"_text({text})"
 
     def op_global(self, op: ir.Op) -> None:
         """A definition, or the root."""

@@ -26,6 +26,11 @@ CALLER, RUNNING, DEFINER = "d0", "d1", "d2"
 """Locals with the domain of the caller, the domain that the code runs in, and the one that made the function."""
 
 
+def variant_key(key: str, domain: str, definer: str = "", mine: bool = False) -> str:
+    """The key of a variant of the function with a key: the machine finds it, and generated code its makers, by that."""
+    return f"{key}!{domain}{definer[:2]}{'!self' if mine else ''}"
+
+
 def variant(function: ir.Function, domain: str, definer: str = "", method: bool = False) -> ir.Function:
     """The variant of a plain function; ``definer`` is the key of a global, or ``d2``.  A ``method`` is called with
     ``self``, and then the hidden parameter."""

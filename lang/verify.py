@@ -34,7 +34,7 @@ HELPERS = frozenset(
 )
 """Globals of the machine that generated code may name.  No guest name lacks a prefix, so none can shadow them."""
 
-SCRATCH = frozenset("_d _s _x _r _n _m pc f r maker".split())
+SCRATCH = frozenset("_d _s _x _r _n _m _c pc f r maker".split())
 ATTRIBUTES = frozenset(
     "v e k l g n get pop _t _i _o left "
     "append fn values function join startswith endswith split upper lower strip".split()

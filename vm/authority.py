@@ -74,7 +74,7 @@ class Authority:
         world.globals.update(self.guarded.table())
         self.calls.special = self.crossing.special()
         self.calls.replaced = self.replaced()
-        world.linker.guarded = self.calls.method
+        world.linker.guarded = self.calls.own_method
         crossing = self.crossing
 
         @needs("w")
@@ -141,7 +141,7 @@ class Authority:
     def method(self, cls: type, name: str, function: Any) -> None:
         """The guarded variant of a method of a built-in class, made when it is first called."""
         if not isinstance(function, property):
-            setattr(cls, "n_" + name, LazyGuarded(cls, "n_" + name, function, self.calls.method))
+            setattr(cls, "n_" + name, LazyGuarded(cls, "n_" + name, function, self.calls.own_method))
 
     def domain(
         self,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from holdfast.vm.world import World
 
 VARARGS = 0x04
+VARKEYWORDS = 0x08
 COLLECTIONS = (ids.LIST, ids.MAP, ids.SET)
 NEW_KINDS = frozenset((ids.DEVICE_DIR, ids.DEVICE_READER, *ids.ERRORS))
 """What host functions give that they have always just made."""
@@ -89,6 +90,17 @@ class Calls:
             proto = self.table.proto_of(function.__code__)
             found = self.host(function, True) if proto is None else (proto.base or proto).guarded().instance()
             function.__dict__["nm"] = found
+        return found  # type: ignore[no-any-return]
+
+    def own_method(self, function: Any) -> FunctionType:
+        """The same for an attribute ``n_…`` of a class, which guarded code asks only of what is shown to be own."""
+        if type(function) is not FunctionType:
+            function = function.function()
+        found = function.__dict__.get("no")
+        if found is None:
+            proto = self.table.proto_of(function.__code__)
+            found = self.method(function) if proto is None else (proto.base or proto).guarded_mine().instance()
+            function.__dict__["no"] = found
         return found  # type: ignore[no-any-return]
 
     def closure(self, domain: Domain, key: str, captured: tuple[Any, ...]) -> FunctionType:
@@ -204,6 +216,9 @@ class Calls:
         """A host function for guarded code."""
         signature = Signature(function)
         run = partial(self.run, function, signature, method)
+        quick = None if signature.waits else self.quick(function, run, method)
+        if quick is not None:
+            return quick
         claimed, scalars = self.claimed, SCALARS.issuperset
 
         def called(domain: Domain, *args: Any, **named: Any) -> Any:
@@ -225,6 +240,56 @@ class Calls:
             return made_  # type: ignore[no-any-return]
 
         made: Any = called_with_self if method else called
+        return made  # type: ignore[no-any-return]
+
+    def quick(self, function: FunctionType, run: Plain, method: bool) -> FunctionType | None:
+        """The same for one of few parameters: no tuple and no dict is made for a call that passes none on.
+
+        As in the general form, nothing is asked where all arguments are values: they carry no authority.
+        """
+        code, claimed, scalars = function.__code__, self.claimed, SCALARS
+        defaults = function.__defaults__ or ()
+        if (
+            code.co_flags & (VARARGS | VARKEYWORDS)
+            or code.co_kwonlyargcount
+            or not scalars.issuperset(map(type, defaults))
+        ):
+            return None
+
+        def one(domain: Domain, a: Any) -> Any:
+            if type(a) in scalars:
+                found = function(a)
+                return found if type(found) in scalars else claimed(domain, found)
+            return run(domain, (a,), {})
+
+        def two(domain: Domain, a: Any, b: Any) -> Any:
+            if type(a) in scalars and type(b) in scalars:
+                found = function(a, b)
+                return found if type(found) in scalars else claimed(domain, found)
+            return run(domain, (a, b), {})
+
+        def method_one(a: Any, domain: Domain) -> Any:
+            if type(a) in scalars:
+                found = function(a)
+                return found if type(found) in scalars else claimed(domain, found)
+            return run(domain, (a,), {})
+
+        def method_two(a: Any, domain: Domain, b: Any) -> Any:
+            if type(a) in scalars and type(b) in scalars:
+                found = function(a, b)
+                return found if type(found) in scalars else claimed(domain, found)
+            return run(domain, (a, b), {})
+
+        made: Any = {(False, 1): one, (False, 2): two, (True, 1): method_one, (True, 2): method_two}.get(
+            (method, code.co_argcount)
+        )
+        if made is None or len(defaults) >= code.co_argcount + (not method):
+            return None
+        names = list(code.co_varnames[: code.co_argcount])  # those of the parameters: they can be given by name
+        names.insert(int(method), "domain")
+        own = made.__code__
+        made.__code__ = own.replace(co_varnames=(*names, *own.co_varnames[len(names) :]))
+        made.__defaults__ = defaults or None
         return made  # type: ignore[no-any-return]
 
     def run(

@@ -18,7 +18,7 @@ from holdfast.lang.assemble import DirectCode, make_direct, make_resumable, make
 from holdfast.lang.diagnostics import Source
 from holdfast.lang.direct import truths
 from holdfast.lang.emit_values import ARITHMETIC, doubts
-from holdfast.lang.guard import GIVEN, OWN, WEAKER, variant
+from holdfast.lang.guard import DEFINER, GIVEN, OWN, WEAKER, variant, variant_key
 from holdfast.lang.infer import ANY, Inference
 from holdfast.lang.lines import RawMethods
 from holdfast.lang.lower import Unit
@@ -61,6 +61,7 @@ class Proto:
         "function",
         "functions",
         "key",
+        "mine",
         "places",
         "resumables",
         "rounds",
@@ -71,20 +72,25 @@ class Proto:
         "variants",
     )
 
-    def __init__(self, function: ir.Function, unit: UnitCode, table: CodeTable, base: Proto | None = None) -> None:
+    def __init__(
+        self, function: ir.Function, unit: UnitCode, table: CodeTable, base: Proto | None = None, mine: bool = False
+    ) -> None:
         self.function = function
         self.unit = unit
         self.table = table
         self.key = f"{unit.key}:{function.index}"
         self.base = base
         """For a guarded variant the plain one."""
-        self.variants: dict[tuple[str, str], Proto] = {}
-        """Guarded variants of a plain one, by how they know their domain and their definer."""
+        self.variants: dict[tuple[str, str, bool], Proto] = {}
+        """Guarded variants of a plain one, by how they know their domain and their definer, and by ``mine``."""
+        self.mine = mine
+        """Is it a method of which who calls it has shown that ``self`` belongs to the domain that it runs in?"""
         self.top: bool = base.top if base is not None else function.index < 0 or function.index in unit.tops
         """Is it at the top of a file, or a method?  Then it is code, and else a function value."""
         self._maker: FunctionType | None = None
         self.failed: dict[int, int] = {}
-        """Instruction to how often its speculation has failed: 1 means test, 2 use the generic operator."""
+        """Instruction to how often its speculation has failed: 1 means test, 2 use the generic operator.  Of guarded
+        code the negative number says the same of the test of what an instruction stores."""
         self._loops: list[Loop] | None = None
         self._names: tuple[str, ...] | None = None
         self.places: dict[int, Place | None] = {}
@@ -127,6 +133,7 @@ class Proto:
                 self.filename,
                 self.table.enter,
                 self.key,
+                self.function.parameters[0].py if self.mine else "",
             )
             self.needs()
             self.table.note(made.code, self, made.groups)
@@ -137,14 +144,14 @@ class Proto:
         """The function that binds captures and gives a guest function."""
         return FunctionType(self.direct().maker, self.table.globals)
 
-    def variant(self, domain: str, definer: str = "") -> Proto:
+    def variant(self, domain: str, definer: str = "", mine: bool = False) -> Proto:
         """A guarded variant (:mod:`holdfast.lang.guard`); the definer of code that another domain loaded is known."""
         base = self.base or self
-        found = base.variants.get((domain, definer))
+        found = base.variants.get((domain, definer, mine))
         if found is None:
             made = variant(base.function, domain, definer, base.method)
-            found = base.variants[domain, definer] = Proto(made, base.unit, base.table, base)
-            found.key = f"{base.key}!{domain}{definer[:2]}"
+            found = base.variants[domain, definer, mine] = Proto(made, base.unit, base.table, base, mine)
+            found.key = variant_key(base.key, domain, definer, mine)
             base.table.protos[found.key] = found
         return found
 
@@ -160,6 +167,11 @@ class Proto:
         """The variant by which guarded code calls this code."""
         definer = self.unit.definer
         return self.variant(WEAKER, definer) if definer else self.variant(GIVEN)
+
+    def guarded_mine(self) -> Proto:
+        """The same for a method whose receiver was tested by who calls it.  Code of a domain tests again: it may run as
+        a weaker one than its caller, to which the caller's objects do not belong."""
+        return self.variant(GIVEN, mine=True) if self.method and not self.unit.definer else self.guarded()
 
     def closed(self, captured: Sequence[Any]) -> FunctionType:
         """A function of this proto with its captures.  The maker is made once, and again when its code has changed."""
@@ -197,20 +209,21 @@ class Proto:
 
     def needs(self) -> None:
         """Bind the makers of the closures that the code of this function makes."""
-        if self.function.domain:
-            return  # it asks for them by their keys
         for node in ir.walk(self.function.body):
             if isinstance(node, ir.Op) and node.op == "closure":
                 inner = self.unit.protos[node.data]
-                key = f"K:{inner.key}"
-                if key not in self.table.globals:
-                    self.table.globals[key] = inner.maker()
+                made = [inner.variant(kind, DEFINER) for kind in (OWN, WEAKER)] if self.function.domain else [inner]
+                for one in made:
+                    key = f"K:{one.key}"
+                    if key not in self.table.globals:
+                        self.table.globals[key] = one.maker()
 
     def resumable(self, n: int, after: bool) -> tuple[FunctionType, Layout]:
         """The resumable shape entered at instruction n, or behind it."""
         found = self.resumables.get((n, after))
         if found is None:
-            self.needs()
+            if not self.function.domain:  # guarded code asks for them by their keys there
+                self.needs()
             made = make_resumable(self.function, self.unit.key, self.table.methods, n, after, self.filename)
             self.table.note(made.code, self, made.groups)
             found = self.resumables[n, after] = (FunctionType(made.code, self.table.globals), made.layout)
@@ -237,20 +250,33 @@ class Proto:
             likely = [node.n for node in ops if could_be(node, found.opname, argument)]
         return frozenset(likely or [node.n for node in ops])
 
-    def speculation_failed(self, n: int, code: CodeType, offset: int) -> None:
+    def stores(self, values: dict[str, Any]) -> dict[int, int]:
+        """Guarded code guesses of a field that it gets an object: those that are about to get something else.  A
+        constructor has one for each parameter, and they are not to fail one by one."""
+        ops = [node for node in ir.walk(self.function.body) if isinstance(node, ir.Op) and node.op == "setfield"]
+        found = [op.n for op in ops if type(values.get(str(op.args[1]))) in (int, str, float, bool, bytes, range)]
+        return {-n: 1 for n in found if -n not in self.failed}
+
+    def speculation_failed(self, n: int, code: CodeType, offset: int, values: dict[str, Any]) -> None:
         """Compile the direct shape again, with tests where the speculation has failed.
 
-        ``offset`` is that of the failed bytecode.  Function objects keep their identity: they are given the new code.
+        ``offset`` is that of the failed bytecode, ``values`` are the frame's locals.  Function objects keep their
+        identity: they are given the new code.
         """
         if (id(code), offset) in self.settled:
             return
-        new = {i: self.failed.get(i, 0) + 1 for i in self.suspects(n, code, offset) if self.failed.get(i, 0) < 2}
+        # A closure that exists keeps the code that it was made with: that it fails again says nothing of the new one.
+        stale = bool(self.function.domain) and self._direct is not None and code is not self._direct.code
+        most = 1 if stale else 2
+        new = {i: self.failed.get(i, 0) + 1 for i in self.suspects(n, code, offset) if self.failed.get(i, 0) < most}
         if not new:
             self.settled.add((id(code), offset))
             return
         self.rounds += 1
         if self.rounds > RECOMPILES_MAX:
             new = dict.fromkeys(range(1, self.function.size), 2)
+        elif self.function.domain:
+            new = self.stores(values) | new
         self.failed = self.failed | new
         self._direct = None
         self.link()
@@ -272,13 +298,13 @@ def tested(code: CodeType, offset: int) -> int | None:
                 return None
             wanted = True
         if i.opname == "LOAD_GLOBAL":
-            before = -1 if i.argval == "_foreign" else None
-        elif i.opname == "LOAD_CONST" and before == -1:
+            before = 0 if i.argval == "_foreign" else None  # no instruction has the number 0
+        elif i.opname == "LOAD_CONST" and before == 0:
             if wanted:
                 return int(i.argval)
             before = i.argval
         elif not i.opname.startswith(("PRECALL", "CALL", "PUSH_NULL", "CACHE")):
-            before = None if before != -1 else before
+            before = None if before != 0 else before
     return None
 
 
@@ -306,7 +332,9 @@ def could_be(op: ir.Op, opname: str, argument: Any) -> bool:
     if argument == "v":
         length = op.op == "callg" and op.data[0] == "b:len"
         return length or (op.op == "callm" and op.data[0] == "push")
-    if argument == "e" or (argument == "l" and op.op == "setindex"):
+    if argument == "l" and op.op in ("setindex", "iter"):
+        return True
+    if argument == "e":
         return op.op in ("index", "setindex")
     if argument == "k":
         return op.op in ("in", "notin")

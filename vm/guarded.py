@@ -43,6 +43,8 @@ class Guarded:
         self.cap_class = monitor.cap_class
         self.slots: dict[str, str] = {}
         """Names of fields to the slots that have them."""
+        self.instances: set[type] = set()
+        """Classes of programs whose instances were compared: they are equal to themselves alone."""
 
     def table(self) -> dict[str, Any]:
         """All names for the globals of generated code."""
@@ -143,6 +145,14 @@ class Guarded:
 
     def eq(self, domain: Domain, a: Any, b: Any) -> bool:
         """``a == b``."""
+        if a is b and type(a) is not float:
+            return True
+        instances = self.instances
+        if type(a) in instances and type(b) in instances:
+            return False  # no collections to look into, and no capabilities, which stand for others
+        for cls in (type(a), type(b)):
+            if getattr(cls, "_k", 0) >= ids.USER_FIRST:
+                instances.add(cls)
         found: bool = self.as_domain(domain, ops.eq, a, b)
         return found
 

@@ -102,7 +102,7 @@ class Unwinder:
         n = traceback.tb_lineno - LINE_BASE
         state = self.state(proto, n, False, traceback.tb_frame.f_locals)
         if isinstance(exception, TypeError | AttributeError):
-            proto.speculation_failed(n, traceback.tb_frame.f_code, traceback.tb_lasti)
+            proto.speculation_failed(n, traceback.tb_frame.f_code, traceback.tb_lasti, traceback.tb_frame.f_locals)
         return state
 
     def state(self, proto: Proto, n: int, after: bool, values: dict[str, Any]) -> State:
