@@ -55,22 +55,18 @@ class Guarded(Owned):
 
     def arithmetic_tested(self, op: ir.Op, left: str, right: str) -> None:
         """Lists can be added and multiplied."""
-        scalars = left in SCALARS and right in SCALARS
-        if op.op == "mul" and not scalars:
+        if op.op == "mul" and not self.values(op):
             self.multiplied(op)
-            return
-        if op.op != "add" or scalars:
+        else:
             super().arithmetic_tested(op, left, right)
-            return
-        texts, first = self.take(op.args, op.n, frozenset((0, 1)))
-        self.flush()
-        a, b = texts
-        assert op.dst is not None
-        self.line(f"if type({a}) is str and type({b}) is str:", first)
-        self.depth += 1
-        self.join_two(op, a, b, first)
-        self.depth -= 1
-        self.line(f"else: {op.dst} = p_add({RUNNING}, {a}, {b})", first)
+
+    def values(self, op: ir.Op) -> bool:
+        """Are both operands known to be no objects?"""
+        return self.kind(op.n, 0) in SCALARS and self.kind(op.n, 1) in SCALARS
+
+    def added(self, op: ir.Op, a: str, b: str) -> str:
+        """A List that is made belongs to the domain."""
+        return super().added(op, a, b) if self.values(op) else f"p_add({RUNNING}, {a}, {b})"
 
     def multiplied(self, op: ir.Op) -> None:
         """What is made of a List belongs to the domain."""

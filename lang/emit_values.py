@@ -148,7 +148,11 @@ class ValueEmitter(LineEmitter):
         self.depth += 1
         self.join_two(op, a, b, first)
         self.depth -= 1
-        self.line(f"else: {op.dst} = o_add({a}, {b})", first)
+        self.line(f"else: {op.dst} = {self.added(op, a, b)}", first)
+
+    def added(self, op: ir.Op, a: str, b: str) -> str:
+        """The sum of whatever there may be."""
+        return f"o_add({a}, {b})"
 
     def op_pow(self, op: ir.Op) -> None:
         """Always generic: a bomb otherwise."""
