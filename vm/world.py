@@ -561,9 +561,9 @@ class World:
 
     def give_id(self, obj: Obj) -> int:
         """The id of an object, which gets one now if it has none."""
+        if not obj._i and self.heap.open is not None:  # it may be about to write the object, with an id of its own
+            self.outbox.finish(self.heap.open)
         if not obj._i:
-            if self.heap.open is not None:  # it may be about to write a reference to the object
-                self.outbox.finish(self.heap.open)
             self.heap.found, new = {}, self.heap.found
             try:
                 self.heap.identify(obj)

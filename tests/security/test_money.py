@@ -90,12 +90,15 @@ class Bank:
         self.top = Account(self.world.heap.root.v["top"], dict(FIRST))
         self.count = 0
         self.helpers: set[Any] = set()
+        self.log: list[Any] = []
+        """What was asked of whom, for a failure."""
 
     def reopen(self) -> None:
         """Close the world and open it again; threads are found by their KIDs."""
         world = self.world
         kids = {account: world.give_id(live(account.thread)) for account in self.top.living()}
         helpers = [world.give_id(one) for one in self.helpers if one in world.scheduler.living]
+        self.log.append("opened again")
         world.checkpoint()
         world.close()
         self.world = World.open(self.path, durability="process")
@@ -107,14 +110,17 @@ class Bank:
         """Run a program of the whole world's; False when it failed."""
         try:
             self.world.run_source(text, "step.hold")
-        except Thrown:
+        except Thrown as thrown:
+            self.log.append(thrown.error.f_message)
             return False
         return True
 
     def ask(self, account: Account, what: str) -> None:
         """Have a node do something; it may refuse, or be stopped."""
         self.name(account, "who")
-        self.count += self.run(f'root.who.ask("{what}")')
+        done = self.run(f'root.who.ask("{what}")')
+        self.count += done
+        self.log.append((hash(account) % 10_007, what, done, live(account.thread).f_state))
 
     def born(self, account: Account) -> list[Any]:
         """The threads that it has started just now: it may have been stopped before it could say so."""
@@ -195,7 +201,7 @@ class Bank:
             used, reserved, given = (live(table).v for table in (domain.used, domain.reserved, domain.given))
             for kind in FIRST:
                 below = sum(one.given[kind] for one in account.children if one is not None and not one.ended)
-                assert (given[kind], reserved.get(kind, 0)) == (account.given[kind], below), kind
+                assert (given[kind], reserved.get(kind, 0)) == (account.given[kind], below), (kind, self.log[-8:])
                 assert budgets.left(domain, kind) == pytest.approx(given[kind] - below - used.get(kind, 0))
                 assert used.get(kind, 0) >= 0, kind
             assert used.get("threads", 0) == sum(one.domain is domain for one in living)

@@ -210,3 +210,18 @@ def test_migrate_has_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         new = f"class P {{\nb = 2\nfn migrate(old) {arrow} {body}\n}}\n"
         new += "try { print(root.p.b) } catch e { print(e.kind) }"
         assert run(path, (new, "p.hold")) == [error]
+
+
+def test_an_object_gets_one_id(tmp_path: Path) -> None:
+    """Who asks for the id of an object, while a checkpoint is about to give it one, gets that one."""
+    with World.open(tmp_path / "w", durability="process") as world:
+        world.run_source("class P { n }\nroot.p = P(7)", "a.hold")
+        world.checkpoint()
+        world.run_source("class P { n }\nroot.p = P(8)", "a.hold")
+        if world.heap.open is None:
+            world.outbox.begin()
+        found = world.heap.root.v["p"]
+        oid = world.give_id(found)
+        assert [key for key in world.heap.table if world.heap.loaded(key) is found] == [oid]
+        world.checkpoint()
+        assert world.heap.root.v["p"]._i == oid
