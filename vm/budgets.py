@@ -17,8 +17,8 @@ Records are three Maps of a domain, written behind the back of ``atomic``: what 
 back one checkpoint interval at most).
 
 At zero a thread stops at its next safepoint: its ``atomic`` is undone by a ``BudgetError``, and then it is suspended,
-``t.over`` says why, its parent gets a message, and whoever joins or asks it a ``BudgetError``.  ``t.refill`` gives it more.  A
-thread of a stronger domain that runs weaker code is not suspended, but gets the error where it stands.
+``t.over`` says why, its parent gets a message, and whoever joins or asks it a ``BudgetError``.  ``t.refill`` gives it
+more.  A thread of a stronger domain that runs weaker code is not suspended, but gets the error where it stands.
 
 Live objects are counted when an allowance of new ones is used up, and bytes now and then at safepoints: see
 :mod:`holdfast.vm.weighing`.  What is in the store counts until it is collected, so before a thread is stopped for it,

@@ -9,8 +9,9 @@ operation::
 
 An order is ``KIND TO WHAT OPERAND…``: the operands, the first one last, are loaded from the locals of the domain's one
 frame into p, q, r …; the operation's value is in v, and is stored from there into the local TO; WHAT are rights or an
-index.  The order is what a thread is asked with, a Text, which crosses domains freely.  AFTER says what the program does
-with the answer: ``birth 3`` keeps the thread of a new domain, ``give 2 x4`` passes a value on, ``take x4`` stores it.
+index.  The order is what a thread is asked with, a Text, which crosses domains freely.  AFTER says what the program
+does with the answer: ``birth 3`` keeps the thread of a new domain, ``give 2 x4`` passes a value on, ``take x4`` stores
+it.
 
 All else is as in `render`: domains are threads, the program's operations are done by the program itself, and each line
 that it prints is the number of an operation and its outcome.  Revokers alone are kept in a Map, by their names.
