@@ -118,7 +118,22 @@ def test_wrong_row(tmp_path: Path) -> None:
 def test_killed(tmp_path: Path, made: Path) -> None:
     """A load that is killed in the middle goes on behind the last flight that was saved, and loses none."""
     data = Maker(tmp_path / "data", 40_000).write()
-    command = [sys.executable, "-m", "holdfast.repl.cli", "run", "--world", str(tmp_path / "world")]
+    for attempt in range(5):  # on a busy machine it may be done before the signal is sent
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        kill_amid_load(folder, data)
+        printed = run(folder, "load.hold", data=data)
+        if "already" not in printed:
+            break
+    assert printed.startswith("going on behind ")
+    assert "airlines.csv" not in printed
+    assert printed.endswith("40,000 flights are loaded\n")
+    assert answers(folder, data=data) == Answers(data).all()
+
+
+def kill_amid_load(folder: Path, data: Path) -> None:
+    """Begin a load, and kill it."""
+    command = [sys.executable, "-m", "holdfast.repl.cli", "run", "--world", str(folder / "world")]
     command += ["--grant", f"data=dir:{data}:r", str(PROGRAMS / "load.hold")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -128,12 +143,7 @@ def test_killed(tmp_path: Path, made: Path) -> None:
             if seen == 2:
                 process.send_signal(signal.SIGKILL)
                 break
-    assert process.returncode == -signal.SIGKILL
-    printed = run(tmp_path, "load.hold", data=data)
-    assert printed.startswith("going on behind ")
-    assert "airlines.csv" not in printed
-    assert printed.endswith("40,000 flights are loaded\n")
-    assert answers(tmp_path, data=data) == Answers(data).all()
+    assert process.returncode in (0, -signal.SIGKILL)
 
 
 # --------------------------------------------------------------------------- the other programs
