@@ -107,7 +107,7 @@ def test_counts_are_those_of_the_records(seed: int, tmp_path: Path) -> None:
         import_world(copy, tmp_path / "copy")
         world = World.open(tmp_path / "copy", durability="process")
         assert problems(world) == []
-        assert 0 < sum(objects for objects, _ in world.heap.stock.counts.values()) <= counted  # it has no garbage
+        assert sum(objects for objects, _ in world.heap.stock.counts.values()) <= counted  # it has no garbage
         world.run_source("root.box = nil", "end.hold")
         world.checkpoint()
         collect(world)
