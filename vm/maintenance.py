@@ -359,10 +359,9 @@ def collect(heap: Heap, progress: Progress = _silent) -> Generator[Report, None,
     report = Report()
     for _ in memory.forget_dead(heap):
         yield report
-    while heap.open is not None:  # the snapshot must be of a world that is on disk as it is in memory
+    # The snapshot must be of a world that is on disk as it is in memory; and of two collections one waits.
+    while heap.open is not None or heap.seen is not None:
         yield report
-    if heap.seen is not None:
-        raise RuntimeError("a collection cannot begin inside another one")
     heap.seen = seen = list(heap.table)
     view = heap.store.snapshot()
     try:

@@ -270,3 +270,19 @@ def test_repair_names_what_is_lost(tmp_path: Path) -> None:
     world = World(tmp_path / "killed")
     assert canonical(world.heap.root) == states[repaired.kept]
     world.close()
+
+
+def test_of_two_collections_one_waits(world: World) -> None:
+    """A collection that begins while another one runs goes on behind it: a budget may need one at any time."""
+    del world.touch(world.heap.root).v["m"]
+    world.save()
+    gc.collect()
+    first = maintenance.collect(world.heap)
+    while world.heap.seen is None:
+        next(first)
+    second = maintenance.collect(world.heap)
+    for _ in range(20):
+        assert next(second).deleted == 0
+    assert last(first).deleted == 5_001
+    assert last(second).deleted == 0
+    assert last(maintenance.check(world.store)).garbage == 0
