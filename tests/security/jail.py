@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from holdfast.stdlib import library
 from holdfast.vm import ids
+from holdfast.vm.domains import Cap
+from holdfast.vm.monitor import SCALARS
+from holdfast.vm.objects import Box, Obj, live
 from holdfast.vm.world import World
 
 SECRET = "canary-5d1f"
@@ -76,3 +81,41 @@ class Jail:
     def root(self, name: str) -> Any:
         """What stands under a name of the root."""
         return self.world.heap.roots["root"].v[name]
+
+
+def edges(world: World, value: Any) -> Iterator[Any]:
+    """What the language can reach in one step."""
+    if type(value) is FunctionType:
+        if world.table.proto_of(value.__code__) is not None:
+            yield from world.function_parts(value).captured
+        return
+    live(value)
+    if isinstance(value, Cap):
+        yield value.target
+    elif isinstance(value, Box):
+        yield value.v
+    elif isinstance(getattr(value, "v", None), dict):
+        yield from value.v
+        yield from value.v.values()
+    elif hasattr(value, "v"):
+        yield from value.v
+    yield from (getattr(value, name) for name in value._slots if name != "v" and hasattr(value, name))
+    yield from (getattr(value, "_x", None) or {}).values()
+
+
+def walk(world: World, pending: list[Any]) -> tuple[int, set[type]]:
+    """Go all the ways there are from some values, and see that only values of Hold are met; gives how many objects
+    these were, and of which kinds."""
+    seen: set[int] = set()
+    kinds: set[type] = set()
+    while pending:
+        value = pending.pop()
+        if type(value) in SCALARS or id(value) in seen:
+            continue
+        seen.add(id(value))
+        kinds.add(type(value))
+        named = world.name_of(value) is not None  # a definition, which records know by its name
+        assert isinstance(value, Obj | FunctionType) or named, (type(value), value)
+        if not isinstance(value, type):
+            pending += edges(world, value)
+    return len(seen), kinds

@@ -14,14 +14,14 @@ import pickle  # noqa: TID251  # what the test shows is that it refuses
 import re
 from pathlib import Path
 from types import FunctionType
-from typing import Any
 
 import pytest
 
 from holdfast.lang.diagnostics import CompileError
-from holdfast.vm.objects import Obj, live
+from holdfast.vm.objects import Obj
 from holdfast.vm.show import safe_for_terminal
 from tests.security.conftest import Prison
+from tests.security.jail import walk
 
 VALUES = """
 class Thing {
@@ -227,23 +227,9 @@ root.more = [
 for x in root.more { for y in x { root.last = y } }
 """
     )
-    plain = {type(None), bool, int, float, str, bytes, range, FunctionType}
-    pending: list[Any] = [prison.root]
-    seen: set[int] = set()
-    while pending:
-        value = pending.pop()
-        if type(value) in plain or id(value) in seen:
-            continue
-        seen.add(id(value))
-        assert isinstance(value, Obj), type(value)
-        live(value)
-        raw = getattr(value, "v", None)
-        if isinstance(raw, dict):
-            pending += [*raw.keys(), *raw.values()]
-        elif raw is not None:
-            pending += list(raw)
-        else:
-            pending += [getattr(value, name) for name in value._slots]
+    objects, kinds = walk(prison.world, [prison.root])
+    assert objects > 30
+    assert len(kinds) > 5
 
 
 def test_row_09_functions_are_closed(prison: Prison) -> None:

@@ -6,18 +6,16 @@ captured, what a thread's frames hold.  Whatever is at the end of one is a value
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
 from pathlib import Path
-from types import FunctionType
 from typing import Any
 
 import pytest
 
 from holdfast.vm import devices
-from holdfast.vm.domains import Cap
-from holdfast.vm.monitor import SCALARS
-from holdfast.vm.objects import Box, Obj, live
+from holdfast.vm.objects import live
 from holdfast.vm.world import World
+from tests.security.jail import walk
 
 PROGRAM = """
 class Node {
@@ -60,26 +58,6 @@ receive()
 """
 
 
-def edges(world: World, value: Any) -> Iterator[Any]:
-    """What the language can reach in one step."""
-    if type(value) is FunctionType:
-        if world.table.proto_of(value.__code__) is not None:
-            yield from world.function_parts(value).captured
-        return
-    live(value)
-    if isinstance(value, Cap):
-        yield value.target
-    elif isinstance(value, Box):
-        yield value.v
-    elif isinstance(getattr(value, "v", None), dict):
-        yield from value.v
-        yield from value.v.values()
-    elif hasattr(value, "v"):
-        yield from value.v
-    yield from (getattr(value, name) for name in value._slots if name != "v" and hasattr(value, name))
-    yield from (getattr(value, "_x", None) or {}).values()
-
-
 @pytest.mark.parametrize("shape", ["direct", "resumable"])
 def test_a_walk_of_everything(shape: Any, tmp_path: Path) -> None:
     """From all that a program could get hold of, and from the frames of its threads, only values of Hold are met."""
@@ -106,18 +84,10 @@ def test_a_walk_of_everything(shape: Any, tmp_path: Path) -> None:
     pending: list[Any] = [root["out"], world.heap.frozen, domain]
     for one in world.scheduler.living:
         pending += [one, world.looking.frames_of(one)]
-    seen: set[int] = set()
-    kinds: set[type] = set()
-    while pending:
-        value = pending.pop()
-        if type(value) in SCALARS or id(value) in seen:
-            continue
-        seen.add(id(value))
-        kinds.add(type(value))
-        place = world.name_of(value)
-        assert isinstance(value, Obj | FunctionType) or place is not None, (type(value), value)
-        if not isinstance(value, type):
-            pending += edges(world, value)
-    assert len(seen) > 100
+    seen, kinds = walk(world, pending)
+    assert seen > 100
     assert len(kinds) > 20
+    for planted in (object(), sys, int, print, walk.__code__, [1]):  # the walk itself can fail
+        with pytest.raises(AssertionError):
+            walk(world, [world.new_map({"here": world.new_list([1, planted])})])
     world.close()
