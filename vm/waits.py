@@ -11,11 +11,11 @@ the thread was to wait: what remains is never more than that, whatever the clock
 from __future__ import annotations
 
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol
 
 from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.domains import Domain
-from holdfast.vm.objects import Thrown, fail
+from holdfast.vm.objects import Error, Thrown, fail
 
 if TYPE_CHECKING:
     from holdfast.vm.thread import Thread
@@ -173,7 +173,7 @@ class Join(Wait):
             if other not in scheduler.living:
                 return other if self.first else scheduler.result_of(other)
             if other.over is not None and not self.first:
-                raise Thrown(scheduler.error_for(scheduler.current, other.over))
+                stopped(other.over)
         return AGAIN
 
     def target(self) -> Thread | None:
@@ -183,6 +183,11 @@ class Join(Wait):
     def record(self) -> list[Any]:
         """The threads."""
         return ["first" if self.first else "join", list(self.threads)]
+
+
+def stopped(why: Error) -> NoReturn:
+    """Tell who waits for a thread why it stands still; by an error of their own, which knows where they are."""
+    fail(why._name, why.f_message)
 
 
 class Receive(Wait):
@@ -292,7 +297,9 @@ class Ask(Wait):
         if not scheduler.lives(self.thread):
             fail("ThreadError", f"{scheduler.mail.called(self.thread, message)} ended and did not answer")
         if self.thread.over is not None:
-            raise Thrown(scheduler.error_for(scheduler.current, self.thread.over))
+            if not scheduler.mail.may_know(self.thread, message):
+                fail("BudgetError", "this thread has used up its budget, and does not answer now")
+            stopped(self.thread.over)
         return AGAIN
 
     def target(self) -> Thread | None:
