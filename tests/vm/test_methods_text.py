@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.vm import limits
+from tests.pace import slowness
 
 SHORT = st.text(st.sampled_from("ab-\n\r é🦭"), max_size=12)
 PART = st.text(st.sampled_from("ab-"), min_size=1, max_size=2)
@@ -229,7 +230,7 @@ def test_bombs(bench, row):
     began = time.process_time()
     result = bench.call(kind, name, *arguments)
     assert isinstance(result, str) and result.startswith("LimitError: ") and " is over the limit of " in result
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 2 * slowness()
 
 
 @pytest.mark.parametrize("name", ["index", "last_index", "find", "count", "contains", "replace", "split"])
@@ -240,4 +241,4 @@ def test_search_is_linear(bench, name, text, part):
     for long in (part * 300_000 + "c", "c" + part * 300_000):
         began = time.process_time()
         bench.call("Text", name, text, long, *(["x"] if name == "replace" else []))
-        assert time.process_time() - began < 1
+        assert time.process_time() - began < 1 * slowness()
