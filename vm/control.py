@@ -54,12 +54,16 @@ class Control:
         thread.interrupt = killed(message) if kill else make_error("ThreadError", message)
         self.budgets.stand(thread, None)  # it goes on, if only to its end: who joins it waits for that
         if kill and not thread.doomed:
-            thread.doomed = monotonic() + KILL_S
-            thread.granted = thread_time() + KILL_RUN_S
+            self.doom(thread)
         self.touched[thread] = None
         self.globals["_poll"] = True
         self.unsuspend(thread)
         self.make_ready(thread)
+
+    def doom(self, thread: Thread) -> None:
+        """Bound the time that a killed thread has from now on; one that comes back from the store has it once more."""
+        thread.doomed = monotonic() + KILL_S
+        thread.granted = thread_time() + KILL_RUN_S
 
     def overdue(self, thread: Thread) -> bool:
         """Has a killed thread that runs had its time?"""

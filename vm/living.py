@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from holdfast.vm.world import World
 
 VERSION = 1
-SUSPENDED, LOW, HIGH = 1, 2, 4
+SUSPENDED, LOW, HIGH, KILLED = 1, 2, 4, 8
 RANGE_ABOVE = 64
 """More frames than this are deleted as a range."""
 STACKS_MAX = 1_000
@@ -166,6 +166,8 @@ class Living:
             begin = [function, list(args), [part for pair in named.items() for part in pair]]
         wait = thread.wait.record() if thread.wait is not None else None
         flags = (SUSPENDED if thread.suspended else 0) | (0, HIGH, LOW)[thread.priority]
+        if thread.doomed:
+            flags |= KILLED
         mailbox = list(thread.mailbox) if thread.mailbox else []
         return [thread, VERSION, depth, flags, round(thread.spent * 1000), wait, begin, thread.interrupt, mailbox]
 
@@ -213,6 +215,7 @@ class Living:
             if thread.wait is not None and thread.interrupt is None:
                 thread.state = thread.wait.state
                 thread.wait.begin(self.scheduler, thread)
+                self.scheduler.bound_wait(thread)
             elif not thread.suspended:
                 self.scheduler.enqueue(thread)
 
@@ -238,6 +241,8 @@ class Living:
         if thread.output is not None:
             self.world.consoles.revive(live(thread.output))
         thread.interrupt = error
+        if flags & KILLED:
+            scheduler.doom(thread)
         thread.mailbox = deque(mailbox) if mailbox else None
         thread.stack = self.new_stack(thread._i, depth)
         if begin is not None:

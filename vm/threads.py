@@ -443,8 +443,7 @@ class Scheduler(Joining, Priorities, Control, Replacing):
             wait.begin(self, thread)
             if self.torture and not self.held:
                 self.tortures(thread)
-            if thread.doomed and not thread.wake and thread.state != "ready":
-                self.set_timer(thread.doomed, thread)
+            self.bound_wait(thread)
             self.switch_out()
             monitor.acting = acting
             if thread.interrupt is not None:
@@ -461,6 +460,11 @@ class Scheduler(Joining, Priorities, Control, Replacing):
         thread.wait = None
         result = wait.outcome(self)
         return self.wait(wait) if result is AGAIN else result
+
+    def bound_wait(self, thread: Thread) -> None:
+        """Wake a killed thread that waits when it must have ended."""
+        if thread.doomed and not thread.wake and thread.state != "ready":
+            self.set_timer(thread.doomed, thread)
 
     def set_timer(self, at: float, thread: Thread) -> None:
         """Wake a thread at a time of the monotonic clock, and a killed one when it must have ended."""

@@ -311,6 +311,29 @@ def test_kill_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch, body: str)
     assert go_on(path, text) == ["the thread was killed, and its finally blocks took too long true", "failed"]
 
 
+@pytest.mark.parametrize("body", ["while true {}", "sleep(1000)", "receive()", "while true { sleep(0) }"])
+@pytest.mark.parametrize("budget", ["", "budget { cpu_ms: 1 }"])
+def test_kill_is_bounded_over_restarts(path: Path, monkeypatch: pytest.MonkeyPatch, body: str, budget: str) -> None:
+    """A killed thread that comes back in its finally blocks still ends, and stands still at no budget."""
+    ending = f"try {{ sleep(1000) }} finally {{ {body} }}"
+    start(
+        path,
+        f"""
+        fn work() {{ {ending} }}
+        root.t = spawn work() {budget}
+        while root.t.state != "sleeping" {{ sleep(0) }}
+        root.t.kill()
+        for i in 0..3 {{ sleep(0) }}
+        """,
+    )
+    monkeypatch.setattr(control, "KILL_S", 0.05)
+    monkeypatch.setattr(control, "KILL_RUN_S", 0.05)
+    text = "try { root.t.join() } catch e { print(e.kind) }\nprint(root.t.state)"
+    out = go_on(path, text)
+    assert out[1] == "failed"
+    assert out[0] in ("ThreadError", "BudgetError")
+
+
 KILLED = """
     fn work() {
         try { sleep(1000) } finally {
