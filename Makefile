@@ -12,7 +12,7 @@ HISTORIES ?= 10000
 help:
 	@echo 'make run     run the main job'
 	@echo 'make test    run every test that is not slow'
-	@echo 'make deep    run the slow tests of threads and domains: torture, deaths at random moments, random histories'
+	@echo 'make deep    run the slow tests of threads and domains: torture, deaths at random moments, histories, fuzzers'
 	@echo 'make slow    run the slow tests'
 	@echo 'make real    compare the answers of the main job with independent code, on all of the real data'
 	@echo 'make lint    check style, format, types and import contracts'
@@ -32,7 +32,8 @@ slow: $(VENV)/.dev
 deep: $(VENV)/.dev
 	HOLDFAST_HISTORIES=$(HISTORIES) $(BIN)/python -m pytest -n 2 --dist worksteal -m slow --durations=5 \
 	  tests/conformance tests/vm/test_restarts.py tests/vm/test_threads_crash.py tests/docs/test_marathon.py \
-	  tests/security/test_histories.py tests/security/test_escapes.py tests/security/test_money.py tests/vm/test_stock.py
+	  tests/security/test_histories.py tests/security/test_escapes.py tests/security/test_money.py tests/vm/test_stock.py \
+	  tests/fuzz
 
 real: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow -k test_real -rs tests/flights/test_flights.py

@@ -17,9 +17,7 @@ NUMBERS = frozenset(("int", "float", "num", "bool"))
 Env = dict[str, str]
 
 _CONST = {int: "int", float: "float", bool: "bool", str: "text", bytes: "bytes", type(None): "nil"}
-_BOOL_OPS = frozenset(
-    "lt le gt ge eq ne in notin isinst isnil not truthy matches inrange islist isunset pairgone".split()
-)
+_BOOL_OPS = frozenset("lt le gt ge eq ne in notin isinst isnil not matches inrange islist isunset pairgone".split())
 _MADE = {"list": "list", "map": "map", "text": "text", "range": "range", "closure": "fn", "alloc": "obj", "box": "box"}
 _BUILTIN_RESULTS = {
     "b:len": "int",

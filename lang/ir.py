@@ -19,7 +19,7 @@ mod pow`` a b
 ``in notin`` a b            membership (a Bool)
 ``range`` a b               [closed]
 ``isinst`` a                [global name of the class, or kind name] (a Bool)
-``isnil truthy`` a          (a Bool)
+``isnil`` a                 (a Bool)
 ``matches`` e               [class or None] may a catch clause take this error?
 ``getfield`` o              [name]
 ``setfield`` o v            [name]

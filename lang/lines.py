@@ -8,7 +8,7 @@ from typing import Any
 from holdfast.lang import ir
 
 PURE = frozenset(
-    "lt le gt ge eq ne in notin add sub mul div fdiv mod neg not truthy isnil isinst isunset getfield index "
+    "lt le gt ge eq ne in notin add sub mul div fdiv mod neg not isnil isinst isunset getfield index "
     "global getbox inrange islist len matches pow range slice text getfield_or_nil index_or_nil pairgone pairkey "
     "pairvalue".split()
 )

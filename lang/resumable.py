@@ -26,6 +26,7 @@ from holdfast.lang.emit import Emitter
 from holdfast.lang.emit_guarded import Guarded
 from holdfast.lang.guard import RUNNING
 from holdfast.lang.lines import Line, NameTable, RawMethods
+from holdfast.lang.verify import VerifyError
 
 
 @dataclass(slots=True)
@@ -194,8 +195,12 @@ class Blocks(Emitter):
         self.number = {place: block for block, place in enumerate(self.leaders)}
 
     def block_of(self, label: int) -> int:
-        """The block that a label stands at."""
-        return self.number[self.linear.places[label]]
+        """The block that a label stands at.  Raises VerifyError where nothing stands there: the generator never makes a
+        function that ends without a ``return``."""
+        found = self.number.get(self.linear.places[label])
+        if found is None:
+            raise VerifyError("refused by the verifier: an end without return")
+        return found
 
     def layout(self) -> Layout:
         """Entry, handlers and locals."""

@@ -167,7 +167,7 @@ def _pair(op: ir.Op, first: type) -> bool:
 
 def _schemas() -> dict[str, tuple[int, int, Callable[[ir.Op], bool]]]:
     """Operation to the least and greatest number of operands, and the test of its data."""
-    unary = "move neg not isnil truthy isunset throw rethrow restlist behalf_begin behalf_end"
+    unary = "move neg not isnil isunset throw rethrow restlist behalf_begin behalf_end"
     binary = (
         "add sub mul div fdiv mod pow lt le gt ge eq ne in notin index index_or_nil pairgone pairkey pairvalue setbox"
     )
@@ -202,6 +202,27 @@ def _schemas() -> dict[str, tuple[int, int, Callable[[ir.Op], bool]]]:
 
 
 OPERATIONS = _schemas()
+_SILENT = frozenset(
+    "setfield setindex setbox throw rethrow assert safepoint atomic_begin atomic_commit atomic_abort behalf_end".split()
+)
+"""Operations that give nothing; what a call gives may be dropped, and all others have a local for it."""
+
+
+def _result(op: ir.Op) -> None:
+    _require((op.dst is None) if op.op in _SILENT else (op.dst is not None or op.op in _TARGETS), "a result")
+
+
+def _jumps(function: ir.Function) -> None:
+    """``break`` and ``continue`` stand in what they leave and begin again."""
+    stack: list[tuple[list[ir.Node], bool, bool]] = [(function.body, False, False)]
+    while stack:
+        nodes, leaves, again = stack.pop()
+        for node in nodes:
+            _require(leaves or not isinstance(node, ir.Break), "a break outside a loop")
+            _require(again or not isinstance(node, ir.Continue), "a continue outside a loop")
+            turns = isinstance(node, ir.For) or (isinstance(node, ir.Loop) and not node.once)
+            inside = (leaves or isinstance(node, ir.Loop | ir.For), again or turns)
+            stack.extend((inner, *inside) for inner in ir.children(node))
 
 
 def _operand(operand: Any) -> None:
@@ -215,21 +236,26 @@ def verify_function(function: ir.Function) -> None:
     """Check everything in IR that becomes part of Python text."""
     for name in (*(p.py for p in function.parameters), *function.captures, *ir.assigned(function.body)):
         _require(type(name) is str and _LOCAL.match(name) is not None, f"local {name!r}")
+    named = [p.py for p in function.parameters] + function.captures
+    _require(len(set(named)) == len(named), "two parameters of one name")
     for parameter in function.parameters:
         if parameter.default is not None:
             _operand(parameter.default)
     _require(function.domain in VARIANTS, "a variant")
     _require(function.definer in ("", "d2") or _GLOBAL.match(function.definer) is not None, "a definer")
+    _jumps(function)
     numbers: set[int] = set()
     for node in ir.walk(function.body):
         _require(type(node.n) is int and 0 < node.n < function.size and node.n not in numbers, "an instruction number")
         numbers.add(node.n)
         match node:
             case ir.Op():
+                _require(type(node.op) is str, "an operation")
                 for arg in node.args:
                     _operand(arg)
                 least, most, good = OPERATIONS.get(node.op, (0, -1, _none))
                 _require(least <= len(node.args) <= most, f"operation {node.op!r}")
+                _result(node)
                 _require(good(node), f"data of operation {node.op!r}")
             case ir.If():
                 _operand(node.cond)

@@ -1,6 +1,6 @@
 """How long the fuzzers run, and which inputs they try.
 
-``HOLDFAST_FUZZ_SECONDS`` is the time of each fuzzer: 4 in the quick tests, 120 in the slow ones.  Input number n is
+``HOLDFAST_FUZZ_SECONDS`` is the time of each fuzzer: 4 in the quick tests, 90 in the slow ones.  Input number n is
 made from the seed n alone, so a failure names all that is needed to see it again: ``HOLDFAST_FUZZ_FROM=n``.  The slow
 tests begin elsewhere than the quick ones.
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from time import monotonic
 
 QUICK_S = 4.0
-SLOW_S = 120.0
+SLOW_S = 90.0
 SLOW_FROM = 1_000_000
 
 

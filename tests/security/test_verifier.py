@@ -133,6 +133,25 @@ def test_instruction_numbers() -> None:
             verify_function(made)
 
 
+def test_what_an_edited_function_has_done() -> None:
+    """What :mod:`tests.fuzz.test_functions` has found: each got past the verifier, and failed the generator."""
+    one = ir.Const(1)
+    refused(function(ir.Break(0)))
+    refused(function(ir.Continue(0)))
+    refused(function(ir.Loop(0, [ir.Continue(0)], once=True)))
+    refused(function(ir.If(0, "v_x", [ir.Break(0)], [])))
+    refused(function(op("not", None, one)))
+    refused(function(op("box", None)))
+    refused(function(op("setfield", "t1", one, one, data="x")))
+    refused(function(op("truthy", "t1", one)))
+    refused(function(op(["add"], "t1", one, one)))  # type: ignore[arg-type]
+    twice = ir.Parameter("p", "v_p", False, None, False)
+    refused(function(ir.Return(0, one), parameters=[twice, twice]))
+    refused(function(ir.Return(0, one), parameters=[twice], captures=["v_p"]))
+    with pytest.raises(VerifyError):
+        make_resumable(function(op("call", "t1", "v_f", data=(None, 0, ()))), "m@1", NONE, 1, True, "<hold>")
+
+
 # --------------------------------------------------------------------------- trees and code objects
 
 EVIL_TREES = [
