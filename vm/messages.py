@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from holdfast.vm.threads import Scheduler
 
 MAILBOX_MAX = 10_000
+"""Messages that may wait for a thread."""
 SHARE_MAX = MAILBOX_MAX // 4
 """Messages in one mailbox from a domain that is not above the receiver's, and those below it: one who floods it must
 leave room for others."""
-"""Messages that may wait for a thread."""
 SECONDS_MAX = 1e10
 
 

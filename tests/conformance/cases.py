@@ -120,17 +120,17 @@ class Bench:
     """A world that runs one case after another.
 
     The way is a shape of code, or ``torture``: at every safepoint the thread's stack is replaced by what was captured
-    of it.  ``guarded`` runs it in a domain of its own, as code of the whole world, and ``sandbox`` as code of that
+    of it, or at every seventh (``torture7``).  ``guarded`` runs it in a domain of its own, as code of the whole world, and ``sandbox`` as code of that
     domain; either with a root that is the domain's own, which the program must not notice (I10).
     """
 
     def __init__(self, path: Path, way: str) -> None:
-        torture = way.endswith("torture")
+        _, _, every = way.partition("torture")
         self.domain = way.split("-")[0] if way.split("-")[0] in ("guarded", "sandbox") else ""
         shape = "resumable" if way.endswith("resumable") else "direct"
         self.world = World.open(path, durability="process", shape=shape)
-        if torture:
-            self.world.scheduler.torture = 1
+        if "torture" in way:
+            self.world.scheduler.torture = int(every or 1)
             self.world.globals["_poll"] = True
         self.root: Any = self.world.heap.root
         """What the last program had as its root."""

@@ -83,6 +83,13 @@ def test_torture_of_all(case: Case, benches: dict, tmp_path_factory: pytest.Temp
     run(case, "torture", benches, tmp_path_factory)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_torture_at_every_seventh(case: Case, benches: dict, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """At some safepoints alone, so that a thread is captured with frames of both kinds."""
+    run(case, "torture7", benches, tmp_path_factory)
+
+
 def run(case: Case, way: str, benches: dict, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Run a case in the world of its file and way."""
     key = case.file, way
