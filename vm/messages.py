@@ -182,9 +182,10 @@ class Mail:
         if thread is scheduler.current:
             fail("ThreadError", "a thread cannot ask itself")
         scheduler.may_wait()
+        if thread in scheduler.living:
+            scheduler.refuse_circle(thread)
         message = self.message(value, "open", domain)
         self.deliver(thread, message, wait=False)
-        scheduler.refuse_circle(thread)
         return scheduler.wait(Ask(thread, message))
 
     def respond(self, message: Message, how: str, answer: Any) -> None:
@@ -263,11 +264,12 @@ class Mail:
         if message._t is not heap.token:
             heap.barrier(message)
         message.receiver = thread
-        for sender in list(thread.senders or ()):  # the first one for whom this makes room
+        for sender in list(thread.senders or ()):  # the first one for whom this makes room, and that runs
             wait: Any = sender.wait
             if not self.full(thread, wait.message.payer):
                 self.scheduler.make_ready(sender)
-                break
+                if not sender.suspended:
+                    break
         return message
 
 

@@ -22,6 +22,7 @@ from holdfast.vm.ticker import Ticker
 from holdfast.vm.world import World
 from tests.conformance.cases import Case, Outcome, check
 from tests.conformance.test_conformance import CASES, DEEP, name_of
+from tests.vm.dying import die
 
 RACE = re.compile(r"\bsleep\((?!0\))|timeout")
 PROGRAMS = [
@@ -54,12 +55,8 @@ class Mortal:
         return world
 
     def die(self) -> None:
-        """As the end of its process does it: nothing is written any more, and the lock is free."""
-        world = self.world
-        world.checkpointer.close()
-        world.store._close_quietly()
-        world.store._unlock()
-        world.guard.close()
+        """As the end of its process does it."""
+        die(self.world)
         self.deaths += 1
         self.world = self.open()
 
