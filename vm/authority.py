@@ -189,10 +189,9 @@ class Authority:
             scheduler.ready.remove(thread)
         if thread.wait is not None:
             thread.wait.cancel(scheduler, thread)
-        parked, thread.greenlet, thread.begin = thread.greenlet, None, None
+        thread.begin = None
+        scheduler.drop_stack(thread)
         scheduler.end(thread, error=error)
-        if parked:
-            parked.throw()  # GreenletExit, which generated code does not catch
 
     def close(self, domain: Domain) -> None:
         """End all threads of a domain and those below."""

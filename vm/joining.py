@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,12 @@ class Joining:
     current: Thread | None
     living: dict[Thread, None]
     thread_class: type[Thread]
+    ready: deque[Thread]
+    give_way: Callable[[], None]
+    may_lend: Callable[[Thread], bool]
     may_wait: Callable[[], None]
+    run_here: Callable[[Thread], bool]
+    throw_interrupt: Callable[[Thread], None]
     wait: Callable[[Wait], Any]
     error_for: Callable[[Thread | None, Error], Error]
 
@@ -45,6 +51,15 @@ class Joining:
         if thread is self.current:
             fail("ThreadError", "a thread cannot join itself")
         self.may_wait()
+        if thread.begin is not None and self.ready and self.ready[0] is thread and self.may_lend(thread):
+            ended = self.run_here(thread)
+            caller: Any = self.current
+            if caller.interrupt is not None:
+                self.throw_interrupt(caller)
+            if caller.suspended:
+                self.give_way()
+            if ended or thread not in self.living:
+                return self.result_of(thread)
         if thread.wait is not None:
             self.refuse_circle(thread)
         return self.wait(Join([thread], False))

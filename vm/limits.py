@@ -15,6 +15,10 @@ from holdfast.vm.objects import Error, fail, make_error
 CALL_DEPTH = 110_000
 """Calls that may be nested; CPython's Python-to-Python calls take no C stack."""
 
+LEND_DEPTH = 1_000
+"""A thread may run on the stack of one whose calls are nested less deeply: 100,000 of its own must still fit, and each such
+thread takes some C stack."""
+
 STACK_RESERVE = 200
 """Calls that the host must be able to nest where it begins what it cannot leave half done."""
 
@@ -81,6 +85,17 @@ def reserve_stack() -> None:
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(limit - STACK_RESERVE)  # CPython refuses a limit below the depth that has been reached
     sys.setrecursionlimit(limit)
+
+
+def shallow() -> bool:
+    """Are calls nested less deeply here than :data:`LEND_DEPTH`?"""
+    limit = sys.getrecursionlimit()
+    try:
+        sys.setrecursionlimit(LEND_DEPTH)
+    except RecursionError:
+        return False
+    sys.setrecursionlimit(limit)
+    return True
 
 
 def count(number: int) -> str:

@@ -141,7 +141,7 @@ class Living:
         data = stack.frames if stack is not None else []
         # Copies: the thread may run before they are written, and goes on with what it has.
         first, frames = below, [Frame(frame.proto, frame.n, frame.result, dict(frame.values)) for frame in data]
-        parked = thread.greenlet.gr_frame if thread.greenlet is not None and thread.begin is None else None
+        parked = self.scheduler.top_of(thread)
         if parked is not None:
             known = thread.known
             if known is None:
@@ -184,11 +184,18 @@ class Living:
         for _ in range(min(DROPS, len(self._parked) - STACKS_MAX)):
             thread, runs = self._parked.popleft()
             if thread.runs == runs and thread.greenlet is not None and thread.wait is not None and thread._i:
-                thread.greenlet, parked = None, thread.greenlet
-                thread.known = None
-                thread.stack = self.new_stack(thread._i, thread.stored)
-                parked.throw()  # GreenletExit, which generated code does not catch
+                self._drop(thread)
         return len(self._parked) > STACKS_MAX
+
+    def _drop(self, thread: Thread) -> None:
+        """Drop the stack of a thread whose record is up to date; where it was lent, the lender's behind it."""
+        scheduler = self.scheduler
+        link: Thread | None = thread
+        while link is not None and not scheduler.lends(link):
+            lender = scheduler.lender_of(link)
+            scheduler.drop_stack(link)
+            link.stack = self.new_stack(link._i, link.stored)
+            link = lender if lender is not None and lender._i and lender not in scheduler.touched else None
 
     # ------------------------------------------------------------------ from the store
 

@@ -18,6 +18,7 @@ from holdfast.vm import ids
 from holdfast.vm.code import Proto
 from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.frames import Frame
+from holdfast.vm.lending import BOUNDARY
 from holdfast.vm.objects import UNSET, Box, live
 from holdfast.vm.priorities import name_of
 
@@ -42,11 +43,11 @@ class Looking:
         scheduler = self.world.scheduler
         if thread is scheduler.current:  # it stands where it asks, which need not be where it could be parked
             frame: FrameType | None = sys._getframe()
-            while frame is not None:
+            while frame is not None and frame.f_code is not BOUNDARY:
                 yield from self.guest(frame, frame.f_lineno)
                 frame = frame.f_back
-        elif thread.greenlet is not None and thread.begin is None:
-            _, found = scheduler.capture(thread.greenlet.gr_frame, None)
+        elif (top := scheduler.top_of(thread)) is not None:
+            _, found = scheduler.capture(top, None)
             yield from reversed(found)
         if thread.stack is not None:
             yield from thread.stack

@@ -25,6 +25,8 @@ class Replacing:
     new_stack: Callable[[], Stack]
     capture: Callable[[FrameType | None, Known | None], tuple[int, list[Frame]]]
     through_bytes: Callable[[Frame], Frame]
+    top_of: Callable[[Thread], FrameType | None]
+    drop_stack: Callable[[Thread], None]
     torture = 0
     """At every so many safepoints a thread's stack is replaced by what was captured of it; 0: never."""
     countdown = 0
@@ -64,15 +66,14 @@ class Replacing:
     def replace(self, thread: Thread, change: Callable[[Frame], Frame], everything: bool = False) -> None:
         """Read the stack of a parked thread, throw it away, and have the thread go on from what is made of it; of
         ``everything``, or of what was on the host's stack."""
-        parked = thread.greenlet
-        if thread not in self.living or parked is None or thread.begin is not None:
+        top = self.top_of(thread)
+        if thread not in self.living or thread.begin is not None or (top is None and not everything):
             return
-        _, frames = self.capture(parked.gr_frame, None)
+        frames = self.capture(top, None)[1] if top is not None else []
         if thread.stack is None:
             thread.stack = self.new_stack()
         if everything:
             frames = [*thread.stack.frames, *frames]
             thread.stack.frames.clear()
         thread.stack.frames.extend(map(change, frames))
-        thread.greenlet = thread.known = None
-        parked.throw()  # GreenletExit, which generated code does not catch: no guest code runs
+        self.drop_stack(thread)

@@ -53,6 +53,7 @@ class Thread(Obj):
         "greenlet",
         "interrupt",
         "known",
+        "lent",
         "mailbox",
         "name",
         "output",
@@ -103,6 +104,8 @@ class Thread(Obj):
     failure: Failure | None
     greenlet: Any
     """Its stack of the host; None for a thread that has not begun, or is a record."""
+    lent: tuple[Any, Thread] | None
+    """To whom it has lent its stack, and the frame between them (:mod:`holdfast.vm.lending`)."""
     wait: Wait | None
     """What it waits for, or has waited for and not taken notice of."""
     wake: int

@@ -27,6 +27,7 @@ from holdfast.vm import limits
 from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.control import SLOW, Control, killed
 from holdfast.vm.joining import Joining
+from holdfast.vm.lending import Lending
 from holdfast.vm.limits import CALL_DEPTH
 from holdfast.vm.objects import Error, Thrown, fail, make_error
 from holdfast.vm.priorities import Priorities
@@ -60,7 +61,7 @@ class Deadlock(Exception):
     """Nothing can run, and something waits."""
 
 
-class Scheduler(Joining, Priorities, Control, Replacing):
+class Scheduler(Joining, Priorities, Control, Lending, Replacing):
     """The threads of one world."""
 
     def __init__(
@@ -150,7 +151,7 @@ class Scheduler(Joining, Priorities, Control, Replacing):
         thread.state = "ready"
         # As revive does it: a call less for each thread.
         thread.begin = thread.stack = thread.known = thread.failure = thread.greenlet = thread.wait = None
-        thread.mailbox = thread.shares = thread.senders = thread.interrupt = thread.waiters = None
+        thread.lent = thread.mailbox = thread.shares = thread.senders = thread.interrupt = thread.waiters = None
         thread.result = thread.error = thread.post = None
         thread.stored = -1
         thread.wake = thread.runs = thread.priority = thread.passed = 0
@@ -164,7 +165,7 @@ class Scheduler(Joining, Priorities, Control, Replacing):
     def revive(self, thread: Thread) -> None:
         """Give a thread what it needs while it is alive."""
         thread.begin = thread.stack = thread.known = thread.failure = thread.greenlet = thread.wait = None
-        thread.mailbox = thread.shares = thread.senders = thread.interrupt = thread.waiters = None
+        thread.lent = thread.mailbox = thread.shares = thread.senders = thread.interrupt = thread.waiters = None
         thread.stored = -1
         thread.wake = thread.runs = thread.priority = thread.passed = 0
         thread.spent = thread.doomed = 0.0
@@ -225,18 +226,22 @@ class Scheduler(Joining, Priorities, Control, Replacing):
                         result = self.entry(thread, begin)
             except Exception as exception:
                 begin = None
-                error = self.convert(exception)
-                thread.post = self.post_mortem(exception.__traceback__)
-                self.end(thread, error=error)
+                self.failed(thread, exception)
             else:
                 begin = None
                 self.end(thread, result)
             # This greenlet would keep them alive while it waits for its next thread.
-            thread = result = error = None  # type: ignore[assignment]
+            thread = result = None
             if len(self.pool) >= POOL_MAX:
                 return
             self.pool.append(greenlet.getcurrent())
             self.switch_out()
+
+    def failed(self, thread: Thread, exception: Exception) -> None:
+        """The thread ends by an exception."""
+        error = self.convert(exception)
+        thread.post = self.post_mortem(exception.__traceback__)
+        self.end(thread, error=error)
 
     def resume(self, thread: Thread) -> Any:
         """Go on with a thread that has no stack of the host: what it has waited for is the result of the instruction
@@ -346,6 +351,8 @@ class Scheduler(Joining, Priorities, Control, Replacing):
     def switch_out(self) -> None:
         """From the greenlet of the current thread to that of the next one; or to the hub, when none is ready, or
         something else is to be done first."""
+        if self.lending:
+            self.lend()
         now = monotonic()
         current = self.current
         current.spent += now - self.since  # type: ignore[union-attr]  # a thread runs
@@ -364,14 +371,18 @@ class Scheduler(Joining, Priorities, Control, Replacing):
             if following.domain is not None and self.budgets.halted(following):
                 del current, following
                 self.hub.switch()
-                return
-            parked = self.enter(following)
-            if following is not current or current.greenlet is not greenlet.getcurrent():
-                del current, following
-                parked.switch()
-            return
-        del current
-        self.hub.switch()
+            else:
+                parked = self.enter(following)
+                if following is not current or current.greenlet is not greenlet.getcurrent():
+                    del current, following
+                    parked.switch()
+                    del parked
+        else:
+            del current
+            self.hub.switch()
+        thread: Any = self.current
+        if thread.lent is not None:
+            self.take_back(thread)
 
     # ------------------------------------------------------------------ called by threads
 

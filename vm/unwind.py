@@ -10,7 +10,7 @@ Python exceptions other than :class:`~holdfast.vm.objects.Thrown` reach guest co
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
@@ -21,6 +21,7 @@ from holdfast.lang.resumable import Layout
 from holdfast.vm import limits
 from holdfast.vm.code import CodeTable, Place, Proto, place_of
 from holdfast.vm.codec import DamagedRecord
+from holdfast.vm.lending import BOUNDARY
 from holdfast.vm.objects import Error, Obj, Thrown, kind_name, make_error
 from holdfast.vm.store import StoreError
 
@@ -214,14 +215,14 @@ class Unwinder:
             if len(places) > 2 * TRACE_MAX:
                 del places[:TRACE_MAX]
             entry = entry.tb_next
-        frame = traceback.tb_frame.f_back if traceback is not None else None
         outer: list[Place] = []
-        while frame is not None and len(outer) < TRACE_MAX:
+        for frame in outward(traceback):
             proto = self.table.proto_of(frame.f_code)
             place = place_of(proto, frame.f_lineno - LINE_BASE) if proto is not None else None
             if place is not None and (owner is None or within(frame, proto, owner)):
                 outer.append(place)
-            frame = frame.f_back
+            if len(outer) >= TRACE_MAX:
+                break
         outer.extend(islice(self.waiting(owner), TRACE_MAX - len(outer)))
         places = [*reversed(outer), *places][-TRACE_MAX:]
         places.reverse()
@@ -293,6 +294,15 @@ def catchable(error: Error) -> bool:
     except AttributeError:
         return True
     return not (more and "killed" in more)
+
+
+def outward(traceback: TracebackType | None) -> Iterator[FrameType]:
+    """The frames outside those of a traceback, as far as they are the same thread's."""
+    frame = traceback.tb_frame if traceback is not None else None
+    while frame is not None and frame.f_code is not BOUNDARY:
+        frame = frame.f_back
+        if frame is not None:
+            yield frame
 
 
 def within(frame: FrameType, proto: Proto | None, owner: Any) -> bool:

@@ -98,7 +98,9 @@ class World:
         self.helpers = Helpers(self, self.collections, self.unwinder)
         self.scheduler = Scheduler(self.thread_class, self.globals, self.heap, self.unwinder.host_error)
         self.scheduler.mail = self.mail = Mail(self.scheduler, self.message_class)
-        base = frozenset(f.__code__ for f in (Scheduler.work, Scheduler.resume, go_on, Crossing.entry))
+        base = frozenset(
+            f.__code__ for f in (Scheduler.work, Scheduler.resume, Scheduler.run_here, go_on, Crossing.entry)
+        )
         self.scheduler.capture = Capturer(self.table, base, self.new_list).capture
         self.scheduler.go_on = partial(go_on, self.unwinder)
         self.unwinder.waiting = self.waiting_places
@@ -129,8 +131,8 @@ class World:
         self.renamed: dict[tuple[str, str], int] = {}
         """Module and former name of a class to its number, unless another class has that name now."""
         self.modules = Modules(self)
-        self._called: set[tuple[CodeType, int]] = set()
-        """Functions that take so many arguments: the last ones that were spawned."""
+        self._called: dict[int, tuple[CodeType, int]] = {}
+        """Functions that take so many arguments, by identity of their code: the last ones that were spawned."""
         self._install(host)
         self._read_classes()
 
@@ -470,12 +472,14 @@ class World:
             function, receiver = (found, (callee,)) if type(found) is FunctionType else (found.function, ())
         else:
             # Most threads call what another one called before them with as many arguments.
-            shape = (function.__code__, positional) if type(function) is FunctionType and not names else None
-            if shape is None or receiver or shape not in self._called:
+            plain = not names and not receiver
+            code = function.__code__ if type(function) is FunctionType else None
+            known = self._called.get(id(code)) if plain else None
+            if known is None or known[1] != positional:
                 check_call(function, positional + len(receiver), names)
-                if shape is not None and not receiver and len(self._called) < CALLED_MAX:
-                    self._called.add(shape)
-            if not names and not receiver:
+                if plain and code is not None and len(self._called) < CALLED_MAX:
+                    self._called[id(code)] = code, positional
+            if plain:
                 return self.scheduler.start(function.__name__, function, args, NO_NAMES)
         named = {"v_" + name: value for name, value in zip(names, args[positional:], strict=True)}
         return self.scheduler.start(function.__name__, function, (*receiver, *args[:positional]), named)

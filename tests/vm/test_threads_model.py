@@ -1,9 +1,10 @@
-"""Threads and messages against a dumb model: what each thread has done, what waits in its mailbox, what it waits for.
+r"""Threads and messages against a dumb model: what each thread has done, what waits in its mailbox, what it waits for.
 
 Random threads send, receive, ask, answer, join, wait, spawn, fail and end at the command of a random driver, who also
 kills, suspends and resumes them, closes the world or has its process die.  After each step, when nothing moves any
 more, the machine is compared with the model, whose threads are generators that yield what they wait for.  Only one
-thread at a time has something to do of its own accord, so there is one right answer.
+thread at a time has something to do of its own accord, so there is one right answer.  Those that are ``call``\ ed run on
+the stack of their caller (:mod:`holdfast.vm.lending`), which must make no difference.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 
 from holdfast.stdlib import library
-from holdfast.vm import messages
+from holdfast.vm import living, messages
 from holdfast.vm.ticker import Ticker
 from holdfast.vm.world import World
 from tests.vm.dying import die
@@ -27,7 +28,7 @@ SEED = os.environ.get("HOLDFAST_SEED")
 FULL = 4
 """Messages that a mailbox holds."""
 STEPS = 60
-NAMES = "abcdefgh"
+NAMES = "abcdefghijkl"
 SETUP = """
 import "std/tasks" as tasks
 fn odd(v) => v is Int and v % 2 == 1
@@ -54,6 +55,12 @@ fn step(what, c, log) {
     "spawn" => {
       root.logs[c[2]] = []
       root.actors[c[2]] = start(c[2])
+    }
+    "call" => {
+      root.logs[c[2]] = []
+      let t = start(c[2])
+      root.actors[c[2]] = t
+      log.push("joined {t.join()}")
     }
     "both" => {
       atomic {
@@ -285,6 +292,10 @@ class Actor:
         self.model.actors[name] = Actor(self.model, name)
         yield from ()
 
+    def do_call(self, name: str) -> Any:
+        yield from self.do_spawn(name)
+        yield from self.do_join(name)
+
     def do_both(self, name: str, value: int) -> Any:
         other = self.alive(name)
         yield from ()
@@ -380,7 +391,8 @@ class Pair:
     def step(self) -> str:
         """Something; gives what it was."""
         chance, actors = self.chance, self.model.actors
-        name = chance.choice(list(actors))
+        alive = [name for name, actor in actors.items() if not actor.outcome] if chance.random() < 0.8 else []
+        name = chance.choice(alive or list(actors))
         actor = actors[name]
         kind = chance.random()
         if kind < 0.06:
@@ -405,7 +417,7 @@ class Pair:
         free = [name for name in NAMES if name not in names]
         what = chance.choice(
             "send send send press press receive receive odd poll later sleep ask ask ask answer answer answer refuse "
-            "join first spawn both both return throw".split()
+            "join first spawn call call call call call call call both both return throw".split()
         )
         match what:
             case "send" | "press" | "ask" | "both":
@@ -419,7 +431,7 @@ class Pair:
             case "first":
                 one, two = chance.sample(names, 2)
                 return [what, one, two]
-            case "spawn":
+            case "spawn" | "call":
                 return [what, free[0]] if free else ["poll"]
             case "return":
                 return [what, number]
@@ -457,9 +469,10 @@ def history(path: Path, seed: int) -> None:
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mailboxes that are soon full."""
+    """Mailboxes that are soon full, and stacks that are soon dropped."""
     monkeypatch.setattr(messages, "MAILBOX_MAX", FULL)
     monkeypatch.setattr(messages, "SHARE_MAX", FULL)
+    monkeypatch.setattr(living, "STACKS_MAX", 1)
 
 
 @pytest.mark.parametrize("seed", [int(SEED)] if SEED else range(12))

@@ -1,0 +1,187 @@
+"""The part of the scheduler by which a thread runs on the stack of the one that waits for it.
+
+``(spawn f()).join()`` would cost two switches and a stack of the host.  A thread that is the next to run anyway, and that
+the current one is about to wait for, is called by that one instead, as a plain call: the *lender* lends its stack to the
+*borrower*.  (Goldstein, Schauser and Culler, "Lazy threads: implementing a fast parallel call", 1996.)  What can be seen
+is the same: the order in which threads run, the lender's state, and its frames.
+
+Whoever is parked while it borrows stays there, above the frames of its lender, until it ends.  The lender can go on
+only when that is over, save when it is killed: then the borrower's frames become data, as those of a thread whose
+stack is dropped do, and are thrown away.
+
+Invariants: ``lending`` holds the lenders on the running greenlet whose borrowers have not been parked yet.  A lender
+whose borrower has, has in ``lent`` the frame of :meth:`Lending.run_here` that stands on its own frames, and the
+borrower.  Where the borrower has another greenlet, or none, what stands above that frame is rubbish.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from greenlet import GreenletExit, getcurrent
+
+from holdfast.vm import limits
+from holdfast.vm.waits import Join
+
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+
+    from holdfast.vm.frames import Frame, Known
+    from holdfast.vm.stacks import Stack
+    from holdfast.vm.thread import Thread
+
+
+class Returned(GreenletExit):
+    """A lender goes on before its borrower has ended; no generated code catches it."""
+
+
+class Lending:
+    """Stacks that are lent."""
+
+    bounded: bool
+    current: Thread | None
+    globals: dict[str, Any]
+    held: int
+    monitor: Any
+    ready: deque[Thread]
+    touched: dict[Thread, None]
+    capture: Callable[[FrameType | None, Known | None], tuple[int, list[Frame]]]
+    end: Callable[..., None]
+    failed: Callable[[Thread, Exception], None]
+    new_stack: Callable[[], Stack]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lending: list[Thread] = []
+
+    def may_lend(self, thread: Thread) -> bool:
+        """May a thread that has not begun, and is the first of those that are ready, run on the current one's stack?
+
+        Not where somebody counts what it does, or watches its steps; and both must have room for their calls.
+        """
+        caller: Any = self.current
+        return (
+            thread.domain is None
+            and caller.domain is None
+            and not self.bounded
+            and not self.held
+            and thread.interrupt is None
+            and thread.priority >= 0
+            and not (thread.stepping or caller.stepping)
+            and limits.shallow()
+        )
+
+    def run_here(self, thread: Thread) -> bool:
+        """Run a thread that the current one waits for; False when this one goes on before it has ended."""
+        caller: Any = self.current
+        monitor = self.monitor
+        acting, monitor.acting = monitor.acting, None
+        self.ready.popleft()
+        caller.state, caller.wait = "joining", Join([thread], False)
+        thread.state, thread.greenlet = "running", caller.greenlet
+        thread.runs += 1
+        begin, thread.begin = thread.begin, None
+        assert begin is not None
+        lending = self.lending
+        lending.append(caller)
+        self.current = thread
+        result = failure = None
+        try:
+            result = begin[0](*begin[1], **begin[2])
+        except Exception as exception:
+            failure = exception
+        except Returned:
+            if self.current is not caller:  # it is one still further out that goes on
+                raise
+            monitor.acting, caller.wait, caller.lent = acting, None, None
+            return False
+        if lending and lending[-1] is caller:
+            lending.pop()
+        else:  # others have run meanwhile, as in any other wait
+            caller.lent = None
+            caller.runs += 1
+            self.touched[caller] = None
+            if caller.stepping:
+                self.globals["_poll"] = True
+            if thread.waiters is not None:
+                thread.waiters.pop(caller, None)
+        if failure is None:
+            self.end(thread, result)
+        else:
+            self.failed(thread, failure)
+        if caller.state != "joining" and not caller.suspended:  # the thread has killed it, or somebody else has
+            self.ready.remove(caller)
+        self.current, monitor.acting = caller, acting
+        caller.state, caller.wait = "running", None
+        return True
+
+    def lend(self) -> None:
+        """A borrower is to be parked for the first time: note where the frames of its lenders end."""
+        frame: Any = sys._getframe(1)
+        while self.lending:
+            caller = self.lending.pop()
+            while frame.f_code is not BOUNDARY:
+                frame = frame.f_back
+            wait: Any = caller.wait
+            caller.lent = frame, wait.threads[0]
+            if caller.state == "joining":
+                wait.begin(self, caller)
+            frame = frame.f_back
+
+    def take_back(self, lender: Thread) -> None:
+        """The current thread has been switched to and finds a borrower above its own frames: away with that."""
+        self.unload(lender, getcurrent(), sys._getframe(1))
+        raise Returned
+
+    def unload(self, lender: Thread, parked: Any, top: FrameType | None) -> None:
+        """Make data of the frames of all that run on a thread's stack, of which ``top`` is the innermost one."""
+        lent = lender.lent
+        while lent is not None and lent[1].greenlet is parked:
+            guest = lent[1]
+            lent = guest.lent
+            _, frames = self.capture(lent[0].f_back if lent is not None else top, None)
+            if guest.stack is None:
+                guest.stack = self.new_stack()
+            guest.stack.frames.extend(frames)
+            guest.greenlet = guest.known = guest.lent = None
+
+    def top_of(self, thread: Thread) -> FrameType | None:
+        """The innermost frame of a thread that is parked, or has lent its stack; None when it has none on the host's stack."""
+        if thread.greenlet is None or thread.begin is not None:
+            return None
+        if self.lending:  # it may be one of them, and its frames stand below those of who asks
+            self.lend()
+        top: FrameType | None = thread.greenlet.gr_frame  # also makes the frames of the greenlet readable
+        return thread.lent[0].f_back if thread.lent is not None else top
+
+    def lends(self, thread: Thread) -> bool:
+        """Does somebody run on the stack of a thread?"""
+        return thread.lent is not None and thread.lent[1].greenlet is thread.greenlet
+
+    def lender_of(self, thread: Thread) -> Thread | None:
+        """On whose stack a thread runs."""
+        for waiter in thread.waiters or ():
+            if waiter.lent is not None and waiter.lent[1] is thread and waiter.greenlet is thread.greenlet:
+                return waiter
+        return None
+
+    def drop_stack(self, thread: Thread) -> None:
+        """Throw away a parked thread's frames on the host's stack, which no more is run of."""
+        parked, lender = thread.greenlet, self.lender_of(thread)
+        if parked is None:
+            return
+        if thread.lent is not None:
+            self.unload(thread, parked, parked.gr_frame)
+        thread.greenlet = thread.known = thread.lent = None
+        if lender is None:
+            parked.throw()  # GreenletExit, which generated code does not catch: no guest code runs
+
+
+BOUNDARY: CodeType = Lending.run_here.__code__
+"""Frames of this code stand between those of a lender and those of its borrower."""
+
+
+__all__ = ["BOUNDARY", "Lending", "Returned"]
