@@ -25,6 +25,8 @@ class Joining:
     thread_class: type[Thread]
     ready: deque[Thread]
     give_way: Callable[[], None]
+    lending: list[Thread]
+    lend: Callable[[], None]
     may_lend: Callable[[Thread], bool]
     may_wait: Callable[[], None]
     run_here: Callable[[Thread], bool]
@@ -60,7 +62,7 @@ class Joining:
                 self.give_way()
             if ended or thread not in self.living:
                 return self.result_of(thread)
-        if thread.wait is not None:
+        if thread.wait is not None or self.lending:
             self.refuse_circle(thread)
         return self.wait(Join([thread], False))
 
@@ -90,6 +92,8 @@ class Joining:
 
     def refuse_circle(self, thread: Thread) -> None:
         """Throw when a thread waits, over others perhaps, for the current one."""
+        if self.lending:
+            self.lend()
         current = self.current
         assert current is not None
         names = [current.name, thread.name]

@@ -80,7 +80,7 @@ class Lending:
         monitor = self.monitor
         acting, monitor.acting = monitor.acting, None
         self.ready.popleft()
-        caller.state, caller.wait = "joining", Join([thread], False)
+        caller.state = "joining"
         thread.state, thread.greenlet = "running", caller.greenlet
         thread.runs += 1
         begin, thread.begin = thread.begin, None
@@ -119,17 +119,19 @@ class Lending:
         return True
 
     def lend(self) -> None:
-        """A borrower is to be parked for the first time: note where the frames of its lenders end."""
+        """The current thread is to be parked for the first time, or somebody looks at what its lenders wait for: note
+        that, and where their frames end."""
         frame: Any = sys._getframe(1)
+        guest: Any = self.current
         while self.lending:
             caller = self.lending.pop()
             while frame.f_code is not BOUNDARY:
                 frame = frame.f_back
-            wait: Any = caller.wait
-            caller.lent = frame, wait.threads[0]
-            if caller.state == "joining":
-                wait.begin(self, caller)
-            frame = frame.f_back
+            caller.lent = frame, guest
+            if caller.state == "joining":  # else it was killed: it goes on as soon as it can
+                caller.wait = Join([guest], False)
+                caller.wait.begin(self, caller)  # type: ignore[arg-type]
+            frame, guest = frame.f_back, caller
 
     def take_back(self, lender: Thread) -> None:
         """The current thread has been switched to and finds a borrower above its own frames: away with that."""

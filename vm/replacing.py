@@ -30,6 +30,7 @@ class Replacing:
     torture = 0
     """At every so many safepoints a thread's stack is replaced by what was captured of it; 0: never."""
     countdown = 0
+    burst_end: float
     victim: Thread | None = None
     entry: Callable[[Thread, Any], Any]
     """Begins a thread of a domain below the whole world's: the result of its function."""
@@ -61,7 +62,13 @@ class Replacing:
             return False
         self.countdown = self.torture
         self.victim = thread
+        self.burst_end = 0.0
         return True
+
+    def move(self, thread: Thread, how: Callable[[], None]) -> None:
+        """Have the current thread's frames go on in guarded code once it is parked."""
+        self.moved[thread] = how
+        self.burst_end = 0.0
 
     def replace(self, thread: Thread, change: Callable[[Frame], Frame], everything: bool = False) -> None:
         """Read the stack of a parked thread, throw it away, and have the thread go on from what is made of it; of

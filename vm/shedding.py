@@ -90,7 +90,7 @@ class Shedding:
             monitor.shed(domain, name, rights)
         else:
             monitor.drop(domain, name)
-        scheduler.moved[thread] = lambda: self.move(thread, domain)
+        scheduler.move(thread, lambda: self.move(thread, domain))
         scheduler.wait(Shed())
 
     # ------------------------------------------------------------------ on behalf of others
@@ -129,7 +129,7 @@ class Shedding:
             changed.result = None
             thread.stack.frames[-1] = changed
 
-        scheduler.moved[thread] = lend
+        scheduler.move(thread, lend)
         scheduler.wait(Shed())
 
     def move(self, thread: Thread, domain: Domain) -> None:

@@ -103,7 +103,6 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
         """Does a slice of the world's work; returns when it wants to be called again (0: at once, None: no need)."""
         self.wants_slice: Callable[[], bool] = lambda: False
         """Has the background something to do at the next safepoint?"""
-        self.in_atomic: Callable[[], bool] = lambda: False
         self.check_memory: Callable[[], None] = lambda: None
         """Throws when the process takes too much memory."""
         self.warned: tuple[Thread | None, float] = (None, 0.0)
@@ -116,7 +115,7 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
         self.go_on: Callable[..., Any] = lambda *_: None
         """All of :mod:`holdfast.vm.frames` and :mod:`holdfast.vm.stacks`, for the code of this world."""
         self.since = self.burst_end = 0.0
-        """When the current slice began, and when the hub must have its turn."""
+        """When the current slice began, and when the hub must have its turn: for a timer, too, and with 0 at once."""
         self.mail: Mail
         self.budgets: Budgets
         self.bounded = False
@@ -359,27 +358,16 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
         self.since = now
         if current.domain is not None:  # type: ignore[union-attr]
             self.budgets.spend(current.domain)  # type: ignore[union-attr]
-        if (
-            self.ready
-            and now < self.burst_end
-            and not self.event.flag
-            and self.victim is None
-            and not self.moved
-            and not (self.timers and self.timers[0][0] <= now)
-        ):
+        if self.ready and now < self.burst_end and not self.event.flag:
             following = self.pick() if self.ranked else self.ready.popleft()
-            if following.domain is not None and self.budgets.halted(following):
-                del current, following
-                self.hub.switch()
-            else:
-                parked = self.enter(following)
-                if following is not current or current.greenlet is not greenlet.getcurrent():
-                    del current, following
-                    parked.switch()
-                    del parked
+            stopped = following.domain is not None and self.budgets.halted(following)
+            parked = self.hub if stopped else self.enter(following)
+            del following
         else:
-            del current
-            self.hub.switch()
+            parked = self.hub
+        del current  # what is parked here keeps no thread alive
+        parked.switch()
+        del parked
         thread: Any = self.current
         if thread.lent is not None:
             self.take_back(thread)
@@ -434,9 +422,13 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
             self.globals["_poll"] = True
             raise
 
+    def in_atomic(self) -> bool:
+        """Does the current thread hold the world?"""
+        return bool(self.heap.levels)
+
     def may_wait(self) -> None:
         """Throw inside ``atomic``, where no thread can wait."""
-        if self.in_atomic():
+        if self.heap.levels:
             fail("AtomicError", "a thread cannot wait inside atomic: wait before it, or behind it")
 
     def wait(self, wait: Wait) -> Any:
@@ -484,11 +476,16 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
         self.sequence += 1
         thread.wake = self.sequence
         heapq.heappush(self.timers, (at, self.sequence, thread))
+        if at < self.burst_end:
+            self.burst_end = at
 
     def sleep(self, seconds: float) -> None:
-        """Wait for a time."""
+        """Wait for a time; for none, only let all others that are ready have their turn."""
         self.may_wait()
-        self.wait(Sleep(Deadline(seconds)))
+        if seconds > 0:
+            self.wait(Sleep(Deadline(seconds)))
+        else:
+            self.give_way()
 
     def wait_for(self, buffer: Buffer) -> None:
         """Wait until there is room for more output.  In the words of programs such a thread is sleeping."""
@@ -539,9 +536,11 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
         delay = self.background()
         for _ in range(bursts):
             self.since = monotonic()
-            self.burst_end = self.since + BURST_S
             if self.timers:
                 self.fire_timers()
+            self.burst_end = self.since + BURST_S
+            if self.timers and self.timers[0][0] < self.burst_end:
+                self.burst_end = self.timers[0][0]
             while self.arrivals:
                 self.make_ready(self.arrivals.popleft())
             if not self.ready:

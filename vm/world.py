@@ -204,7 +204,6 @@ class World:
         g.update(self.helpers.table())
         g["root"] = self.heap.root
         s = self.scheduler
-        s.in_atomic = lambda: bool(self.heap.levels)
         s.check_memory = self.guard.check
         s.background = self.outbox.background
         s.wants_slice = lambda: self.outbox.busy

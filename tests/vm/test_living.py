@@ -354,7 +354,7 @@ def test_a_killed_thread_may_wait(path: Path, body: str) -> None:
     assert go_on(path, KILLED.replace("BODY", body)) == ["complete", "the thread was killed"]
 
 
-@pytest.mark.parametrize("body", ["for i in 0..100_000 { root.i = i }", "sleep(0.01)", "sleep(0)"])
+@pytest.mark.parametrize("body", ["for i in 0..100_000 { root.i = i }", "sleep(0.01)"])
 def test_a_busy_machine_cuts_no_finally(path: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
     """What has had no processor time has not taken too long, whatever the clock says."""
     ahead = [0.0]
