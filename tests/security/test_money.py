@@ -21,6 +21,7 @@ from holdfast.vm.world import World
 SEED = os.environ.get("HOLDFAST_SEED")
 LIMITS = {"threads": (1, 9), "mailbox": (1, 9), "cpu_ms": (9_000, 20_000), "objects": (200, 700)}
 """What is given at once: so much that nobody is stopped amid something, which the model would have to guess."""
+RESERVE = {"cpu_ms": 4_000, "objects": 120}
 FIRST = {"threads": 40, "mailbox": 60, "cpu_ms": 600_000, "objects": 9_000}
 SETUP = """
 fn node() {
@@ -143,7 +144,9 @@ class Bank:
         what = chance.choice(["spawn", "spawn", "spawn", "refill", "raise", "work", "helper", "send", "end", "kill"])
         amounts = {kind: chance.randrange(*bounds) for kind, bounds in LIMITS.items()}
         numbers = " ".join(map(str, amounts.values()))
-        if what == "spawn":
+        if what in ("spawn", "refill") and self.leaves_little(account, amounts):
+            self.log.append("nothing")
+        elif what == "spawn":
             self.ask(account, f"-1 {numbers}")
             account.children += [Account(thread, amounts) for thread in self.born(account)]
         elif what == "helper":
@@ -169,6 +172,12 @@ class Bank:
         elif what == "kill" and account is not self.top:
             self.name(account, "who")
             assert self.run("root.who.kill()\ntry { root.who.join() } catch e {}")
+
+    def leaves_little(self, account: Account, amounts: dict[str, int]) -> bool:
+        """Would a domain that gives so much away have too little for the next step, on a machine that is slow?"""
+        domain = live(account.thread).domain
+        left = {kind: self.world.authority.budgets.left(domain, kind) - amounts[kind] for kind in RESERVE}
+        return any(0 <= left[kind] < RESERVE[kind] for kind in RESERVE)
 
     def refilled(self, chain: list[Account], amounts: dict[str, int]) -> None:
         """These have more."""
@@ -196,7 +205,8 @@ class Bank:
             account.ended = not any(one.domain is not None and one.domain.within(domain) for one in living)
         owed = 0
         for account in self.top.living():
-            assert live(account.thread).over is None
+            over = live(account.thread).over
+            assert over is None, (over.f_message, self.log[-8:])
             domain = live(account.thread).domain
             used, reserved, given = (live(table).v for table in (domain.used, domain.reserved, domain.given))
             for kind in FIRST:
