@@ -64,6 +64,7 @@ class HoldThreads:
         start = time.perf_counter()
         self.session = Session(Path(world))
         self.opened = time.perf_counter() - start
+        quiet_gc()  # as the command line does
         self.module = self.session.module(PROGRAMS / "threads.hold")
 
     def seconds(self, name: str, *arguments: int) -> float:

@@ -25,6 +25,7 @@ class Joining:
     thread_class: type[Thread]
     ready: deque[Thread]
     give_way: Callable[[], None]
+    heap: Any
     lending: list[Thread]
     lend: Callable[[], None]
     may_lend: Callable[[Thread], bool]
@@ -52,7 +53,8 @@ class Joining:
             return self.result_of(thread)
         if thread is self.current:
             fail("ThreadError", "a thread cannot join itself")
-        self.may_wait()
+        if self.heap.levels:
+            self.may_wait()
         if thread.begin is not None and self.ready and self.ready[0] is thread and self.may_lend(thread):
             ended = self.run_here(thread)
             caller: Any = self.current
@@ -61,7 +63,7 @@ class Joining:
             if caller.suspended:
                 self.give_way()
             if ended or thread not in self.living:
-                return self.result_of(thread)
+                return thread.result if thread.state == "done" else self.result_of(thread)
         if thread.wait is not None or self.lending:
             self.refuse_circle(thread)
         return self.wait(Join([thread], False))

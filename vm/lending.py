@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenlet import GreenletExit, getcurrent
 
-from holdfast.vm import limits
+from holdfast.vm.limits import LEND_DEPTH
 from holdfast.vm.waits import Join
 
 if TYPE_CHECKING:
@@ -63,16 +63,24 @@ class Lending:
         Not where somebody counts what it does, or watches its steps; and both must have room for their calls.
         """
         caller: Any = self.current
-        return (
-            thread.domain is None
-            and caller.domain is None
-            and not self.bounded
-            and not self.held
-            and thread.interrupt is None
-            and thread.priority >= 0
-            and not (thread.stepping or caller.stepping)
-            and limits.shallow()
-        )
+        if (
+            thread.domain is not None
+            or caller.domain is not None
+            or self.bounded
+            or self.held
+            or thread.interrupt is not None
+            or thread.priority < 0
+            or thread.stepping
+            or caller.stepping
+        ):
+            return False
+        limit = sys.getrecursionlimit()
+        try:
+            sys.setrecursionlimit(LEND_DEPTH)  # CPython refuses a limit below the depth that has been reached
+        except RecursionError:
+            return False
+        sys.setrecursionlimit(limit)
+        return True
 
     def run_here(self, thread: Thread) -> bool:
         """Run a thread that the current one waits for; False when this one goes on before it has ended."""
@@ -90,7 +98,7 @@ class Lending:
         self.current = thread
         result = failure = None
         try:
-            result = begin[0](*begin[1], **begin[2])
+            result = begin[0](*begin[1], **begin[2]) if begin[2] else begin[0](*begin[1])
         except Exception as exception:
             failure = exception
         except Returned:

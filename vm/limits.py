@@ -87,17 +87,6 @@ def reserve_stack() -> None:
     sys.setrecursionlimit(limit)
 
 
-def shallow() -> bool:
-    """Are calls nested less deeply here than :data:`LEND_DEPTH`?"""
-    limit = sys.getrecursionlimit()
-    try:
-        sys.setrecursionlimit(LEND_DEPTH)
-    except RecursionError:
-        return False
-    sys.setrecursionlimit(limit)
-    return True
-
-
 def count(number: int) -> str:
     """A number as Hold writes it: ``1_000_000``.  Of one that is too long to read (CPython refuses to write more than
     4,300 digits) only its size."""

@@ -141,26 +141,6 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
 
     # ------------------------------------------------------------------ threads
 
-    def new(self, name: str) -> Thread:
-        """A thread object, not started."""
-        thread = self.thread_class()
-        thread._t = self.heap.token
-        thread._i = 0
-        thread.name = name
-        thread.state = "ready"
-        # As revive does it: a call less for each thread.
-        thread.begin = thread.stack = thread.known = thread.failure = thread.greenlet = thread.wait = None
-        thread.lent = thread.mailbox = thread.shares = thread.senders = thread.interrupt = thread.waiters = None
-        thread.result = thread.error = thread.post = None
-        thread.stored = -1
-        thread.wake = thread.runs = thread.priority = thread.passed = 0
-        thread.spent = thread.doomed = 0.0
-        thread.suspended = thread.stepping = False
-        thread.domain = thread.over = None
-        current = thread.parent = self.current
-        thread.output = current.output if current is not None else None
-        return thread
-
     def revive(self, thread: Thread) -> None:
         """Give a thread what it needs while it is alive."""
         thread.begin = thread.stack = thread.known = thread.failure = thread.greenlet = thread.wait = None
@@ -174,7 +154,21 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
         """A new thread that calls the function."""
         if len(self.living) >= THREADS_MAX:
             fail("LimitError", f"{THREADS_MAX:_} threads are alive, and no more can be: let some of them end first")
-        thread = self.new(name)
+        thread = self.thread_class()
+        thread._t = self.heap.token
+        thread._i = 0
+        thread.name = name
+        thread.state = "ready"
+        # As revive does it: a call less for each thread.
+        thread.stack = thread.known = thread.failure = thread.greenlet = thread.wait = thread.lent = None
+        thread.mailbox = thread.shares = thread.senders = thread.interrupt = thread.waiters = None
+        thread.result = thread.error = thread.post = thread.domain = thread.over = None
+        thread.stored = -1
+        thread.wake = thread.runs = thread.priority = thread.passed = 0
+        thread.spent = thread.doomed = 0.0
+        thread.suspended = thread.stepping = False
+        current = thread.parent = self.current
+        thread.output = current.output if current is not None else None
         thread.begin = function, args, named
         self.living[thread] = None
         self.touched[thread] = None
@@ -220,7 +214,7 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
                     if thread.interrupt is not None:
                         self.throw_interrupt(thread)
                     if thread.domain is None:
-                        result = begin[0](*begin[1], **begin[2])
+                        result = begin[0](*begin[1], **begin[2]) if begin[2] else begin[0](*begin[1])
                     else:
                         result = self.entry(thread, begin)
             except Exception as exception:
@@ -481,8 +475,8 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
 
     def sleep(self, seconds: float) -> None:
         """Wait for a time; for none, only let all others that are ready have their turn."""
-        self.may_wait()
-        if seconds > 0:
+        if self.heap.levels or seconds > 0:
+            self.may_wait()
             self.wait(Sleep(Deadline(seconds)))
         else:
             self.give_way()
@@ -503,10 +497,11 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
 
     def give_way(self) -> None:
         """End the current thread's slice."""
-        thread = self.current
-        assert thread is not None
+        thread: Any = self.current
         thread.state = "ready"
-        if not thread.suspended:
+        if thread.priority == 0 and not thread.suspended:
+            self.ready.append(thread)
+        elif not thread.suspended:
             self.enqueue(thread)
         self.switch_out()
         if thread.interrupt is not None:
