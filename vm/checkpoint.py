@@ -422,14 +422,15 @@ class Checkpointer:
         """Begin a checkpoint of the world as it is now.
 
         ``side`` are the machine's own records by name, each a list of values of Hold (None deletes one); ``meta``
-        the same with bytes; ``threads`` what was taken of those that ran.  ``on_durable`` is called in the thread that
-        flushes.  No other checkpoint may be being written, and no ``atomic`` be open.
+        the same with bytes, to which more may come as stacks are read; ``threads`` what was taken of those that ran.
+        ``on_durable`` is called in the thread that flushes.  No other checkpoint may be being written, and no
+        ``atomic`` be open.
         """
         if self.failed is not None:
             raise self.failed
         if self.heap.open is not None or self.heap.levels:
             raise RuntimeError("a checkpoint cannot begin inside another one, or inside an atomic block")
-        made = Checkpoint(self, side or {}, meta or {}, on_durable, threads)
+        made = Checkpoint(self, side or {}, {} if meta is None else meta, on_durable, threads)
         with self._lock:
             self._kept.append(made)
         return made

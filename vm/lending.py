@@ -47,7 +47,9 @@ class Lending:
     held: int
     monitor: Any
     ready: deque[Thread]
+    read_stack: Callable[[Thread], None]
     touched: dict[Thread, None]
+    unread: dict[Thread, Any]
     capture: Callable[[FrameType | None, Known | None], tuple[int, list[Frame]]]
     end: Callable[..., None]
     failed: Callable[[Thread, Exception], None]
@@ -109,6 +111,8 @@ class Lending:
         if lending and lending[-1] is caller:
             lending.pop()
         else:  # others have run meanwhile, as in any other wait
+            if caller in self.unread:
+                self.read_stack(caller)
             caller.lent = None
             caller.runs += 1
             self.touched[caller] = None
@@ -151,6 +155,8 @@ class Lending:
         lent = lender.lent
         while lent is not None and lent[1].greenlet is parked:
             guest = lent[1]
+            if guest in self.unread:
+                self.read_stack(guest)
             lent = guest.lent
             _, frames = self.capture(lent[0].f_back if lent is not None else top, None)
             if guest.stack is None:
@@ -180,6 +186,8 @@ class Lending:
 
     def drop_stack(self, thread: Thread) -> None:
         """Throw away a parked thread's frames on the host's stack, which no more is run of."""
+        if thread in self.unread:
+            self.read_stack(thread)
         parked, lender = thread.greenlet, self.lender_of(thread)
         if parked is None:
             return

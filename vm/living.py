@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 SUSPENDED, LOW, HIGH, KILLED = 1, 2, 4, 8
+DEPTH = 2
+"""Where the number of frames stands in a header."""
 RANGE_ABOVE = 64
 """More frames than this are deleted as a range."""
 STACKS_MAX = 1_000
@@ -73,11 +75,11 @@ def header_name(oid: int) -> bytes:
 class Taken:
     """What a checkpoint writes of one thread."""
 
-    __slots__ = ("codes", "depth", "first", "frames", "header", "runs", "stored", "thread")
+    __slots__ = ("depth", "first", "frames", "header", "living", "runs", "stored", "thread")
 
-    def __init__(self, thread: Thread, codes: Codes) -> None:
+    def __init__(self, thread: Thread, living: Living) -> None:
         self.thread = thread
-        self.codes = codes
+        self.living = living
         self.runs = thread.runs
         self.header: list[Any] | None = None
         """None for a thread that has ended."""
@@ -91,10 +93,12 @@ class Taken:
 
     def records(self, heap: Heap) -> Iterator[tuple[bytes, list[Any] | None]]:
         """Names and values of side records; None for one that goes."""
+        if self.thread in self.living.scheduler.unread:
+            self.living.read(self.thread)
         oid = self.thread._i or heap.identify(self.thread)
         yield header_name(oid), self.header
         for place, frame in enumerate(self.frames, self.first):
-            yield frame_name(oid, place), self.codes.values(frame)
+            yield frame_name(oid, place), self.living.codes.values(frame)
         if self.stored - self.depth <= RANGE_ABOVE:
             for place in range(self.depth, self.stored):
                 yield frame_name(oid, place), None
@@ -112,6 +116,7 @@ class Living:
     def __init__(self, world: World) -> None:
         self.world = world
         self.scheduler = world.scheduler
+        self.scheduler.read_stack = self.read
         self.codes = Codes(world)
         self._last: list[Taken] = []
         """What the last checkpoint has taken."""
@@ -132,10 +137,21 @@ class Living:
         return self._last
 
     def _take(self, thread: Thread) -> Taken:
-        taken = Taken(thread, self.codes)
+        taken = Taken(thread, self)
         if thread not in self.scheduler.living:
             thread.stored = -1
             return taken
+        taken.header = self._header(thread)
+        if thread.begin is None:
+            self.scheduler.unread[thread] = taken
+        else:
+            thread.stored = 0
+        return taken
+
+    def read(self, thread: Thread) -> None:
+        """Read the stack of a thread for the open checkpoint, which has taken all else of it: nothing changes a stack
+        while its thread does not run, so that is time enough, and the checkpoint does not stop the world for it."""
+        taken: Taken = self.scheduler.unread.pop(thread)
         stack = thread.stack
         below = stack.below if stack is not None else 0
         data = stack.frames if stack is not None else []
@@ -154,12 +170,11 @@ class Living:
         taken.first, taken.depth = first, first + len(frames)
         taken.frames = frames
         for frame in frames:
-            self.codes.number(frame.proto)  # a new one is written beside
-        taken.header = self._header(thread, taken.depth)
-        thread.stored = taken.depth
-        return taken
+            self.codes.write(frame.proto)
+        assert taken.header is not None
+        taken.header[DEPTH] = thread.stored = taken.depth
 
-    def _header(self, thread: Thread, depth: int) -> list[Any]:
+    def _header(self, thread: Thread) -> list[Any]:
         begin = None
         if thread.begin is not None:
             function, args, named = thread.begin
@@ -169,7 +184,7 @@ class Living:
         if thread.doomed:
             flags |= KILLED
         mailbox = list(thread.mailbox) if thread.mailbox else []
-        return [thread, VERSION, depth, flags, round(thread.spent * 1000), wait, begin, thread.interrupt, mailbox]
+        return [thread, VERSION, 0, flags, round(thread.spent * 1000), wait, begin, thread.interrupt, mailbox]
 
     def written(self) -> None:
         """The checkpoint is written: of the threads that have waited since it began, only some keep their stacks."""

@@ -93,6 +93,10 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
         """Threads that have not ended, the oldest first."""
         self.touched: dict[Thread, None] = {}
         """Threads whose records differ from what they are, for a checkpoint has begun since they ran last, or never."""
+        self.unread: dict[Thread, Any] = {}
+        """Threads whose stacks the open checkpoint has yet to read, and what it has taken of them; """
+        self.read_stack: Callable[[Thread], None]
+        """does so: before one of them runs."""
         self.damaged: dict[Thread, str] = {}
         """Threads that cannot go on since their records are damaged, and why: these stay as they are."""
         self.failures: dict[weakref.ref[Thread], Failure] = {}
@@ -327,6 +331,8 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
 
     def enter(self, thread: Thread) -> Any:
         """Make a ready thread the current one; its greenlet, to switch to."""
+        if self.unread and thread in self.unread:
+            self.read_stack(thread)
         thread.state = "running"
         thread.runs += 1
         self.touched[thread] = None
