@@ -1,7 +1,7 @@
 """Looking at what a domain has: its live objects, and the bytes that they take.
 
 What is in the store is counted there (:mod:`holdfast.vm.stock`).  What is new, and in memory alone, is found by looking
-at all that the host's collector knows of, which is charged as processor time to whoever made it necessary.  So an
+at all that the host's collector knows of, and at the stacks of the domain's threads, which is charged as processor time to whoever made it necessary.  So an
 allocation costs one subtraction, and nothing has to be done when something dies.
 
 Nothing here reads an object from the store, since another world of the same process may have been closed.
@@ -10,6 +10,7 @@ Nothing here reads an object from the store, since another world of the same pro
 from __future__ import annotations
 
 import gc
+import sys
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from holdfast.vm.budgets import Budgets
     from holdfast.vm.domains import Domain
     from holdfast.vm.heap import Heap
+    from holdfast.vm.thread import Thread
 
 SHARED_ABOVE = 1_000
 """A value that takes more bytes than this is counted once, however often it is referred to."""
@@ -52,7 +54,24 @@ class Scales:
                 entry = known[id(owner)] = owner, self._counts(owner, account, kind)
             if entry[1]:
                 count += 1 if kind == "objects" else weight(one, seen)
+        if kind == "bytes":
+            for thread in self.budgets.world.scheduler.living:
+                if thread.domain is not None and self.budgets.account(thread.domain, kind) is account:
+                    count += self._stack(thread, seen)
         return count
+
+    def _stack(self, thread: Thread, seen: set[int]) -> int:
+        """The bytes of what the variables of a thread's frames hold, as far as these are in memory."""
+        scheduler, proto_of = self.budgets.world.scheduler, self.budgets.world.table.proto_of
+        total = 0
+        frame = sys._getframe() if thread is scheduler.current else scheduler.top_of(thread)
+        while frame is not None:
+            if proto_of(frame.f_code) is not None:
+                total += weights(frame.f_locals.values(), seen)
+            frame = frame.f_back
+        for data in thread.stack.frames if thread.stack is not None else ():
+            total += weights(data.values.values(), seen)
+        return total
 
     def _stored(self, account: Domain, kind: str) -> int:
         total = 0

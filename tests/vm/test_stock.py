@@ -19,6 +19,7 @@ from holdfast.vm.codec import bare_codec, owner_in
 from holdfast.vm.objects import live
 from holdfast.vm.transfer import export_lines, import_world
 from holdfast.vm.world import World
+from tests.vm.dying import die
 
 SMALL = mock.patch.dict(pieces.PIECES_ABOVE, {ids.LIST: 12, ids.MAP: 10, ids.SET: 10})
 SETUP = """
@@ -66,14 +67,6 @@ def collect(world: World) -> None:
     for _ in maintenance.collect(world.heap):
         if world.heap.open is not None:
             world.heap.open.step()
-
-
-def die(world: World) -> None:
-    """As the end of its process does it."""
-    world.checkpointer.close()
-    world.store._close_quietly()
-    world.store._unlock()
-    world.guard.close()
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 40))])
@@ -192,3 +185,32 @@ def test_why_a_thread_stands_still_outlives_the_process(tmp_path: Path) -> None:
     world.checkpoint()
     assert written[-1] == "nil\n" or written[-1].startswith("BudgetError: the budget")  # used up again already
     world.close()
+
+
+def test_what_waiting_threads_hold_counts(tmp_path: Path) -> None:
+    """Texts in the variables of threads that wait are bytes of their domain."""
+    text = """
+    fn hold(n) {
+      let text = "x" * 100_000 + Text(n)
+      receive()
+      return text
+    }
+    fn hoard() {
+      var n = 0
+      while true {
+        spawn hold(n)
+        n += 1
+        for i in 0..5_000 {}
+        sleep(0)
+      }
+    }
+    let t = spawn hoard() budget { bytes: 5_000_000 }
+    try { t.join() } catch e { print(e.message.split(";")[0]) }
+    """
+    out: list[str] = []
+    with World.open(tmp_path / "w", durability="process") as world:
+        world.write = out.append
+        world.run_source(text)
+        holding = sum(thread.f_state == "receiving" for thread in world.scheduler.living)
+        assert 40 <= holding <= 1_000
+    assert out == ["the budget of 'hoard' is used up: bytes 5_000_000\n"]
