@@ -6,6 +6,7 @@
 * 100,000 threads that wait in ``receive``: the memory that each takes once it is a record, opening that world, and
   how long a thread that was not in memory takes to answer.
 * The two ratios of the language: a spawn against a call, a durable assignment against a local one.
+* How long an entry of the REPL takes beside 100 threads that never wait.
 * A checkpoint in which 1,000 threads of ten frames ran: its pause.
 """
 
@@ -27,6 +28,7 @@ from bench.worker import Worker, quiet_gc
 
 SUITE = "threads"
 SPAWNS = 50_000
+SWITCHES = 200_000
 MESSAGES = 200_000
 QUESTIONS = 50_000
 CALLS = 500_000
@@ -45,6 +47,9 @@ PARKED_BYTES = 1_500
 OPEN_S = 2.0
 WAKE_US = 100.0
 PAUSE_MS = 20.0
+SPINNERS = 100
+ENTRIES = 30
+ANSWER_MS = 100.0
 
 ERLANG = """
 F = fun(_, 0) -> ok; (G, N) ->
@@ -93,6 +98,23 @@ class HoldThreads:
     def resident(self) -> int:
         """Bytes of this process."""
         return _resident()
+
+    def answer(self, spinners: int, entries: int) -> float:
+        """Milliseconds until an entry of a session has its value, beside threads that spin: the longest of some."""
+        from holdfast.vm.session import Session as Entries
+
+        self.seconds("spinners", spinners)
+        world = self.session.world
+        session = Entries(world, "bench")
+        took = []
+        for _ in range(entries):
+            start = time.perf_counter()
+            entry = session.start("1 + 1")
+            world.run_thread(entry.thread)
+            took.append((time.perf_counter() - start) * 1e3)
+        for thread in list(world.scheduler.living):
+            world.scheduler.interrupt(thread, "enough", kill=True)
+        return max(took)
 
     def crew(self, count: int, depth: int) -> float:
         """The longest pause of the checkpoints while threads of so many frames give way, in milliseconds."""
@@ -155,6 +177,9 @@ def run(rounds: int, quick: bool, scratch: str | None) -> list[Row]:
     share = QUICK if quick else 1
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         rows = [*_quick_things(folder, rounds, share), *_parked(folder, PARKED // share, WOKEN // share)]
+        with Worker("bench.threads:HoldThreads", world=f"{folder}/spin") as hold:
+            answer = hold.call("answer", spinners=SPINNERS, entries=ENTRIES)
+        rows.append(report.at_most(SUITE, f"entry beside {SPINNERS} spinners, longest", answer, ANSWER_MS, " ms"))
         with Worker("bench.threads:HoldThreads", world=f"{folder}/crew") as hold:
             pause = hold.call("crew", count=CREW // share, depth=DEPTH)
         rows.append(
@@ -165,7 +190,7 @@ def run(rounds: int, quick: bool, scratch: str | None) -> list[Row]:
 
 def _quick_things(folder: str, rounds: int, share: int) -> list[Row]:
     counts = {
-        "spawns": SPAWNS, "crowd": SPAWNS, "messages": MESSAGES, "questions": QUESTIONS, "calls": CALLS,
+        "spawns": SPAWNS, "crowd": SPAWNS, "switches": SWITCHES, "messages": MESSAGES, "questions": QUESTIONS, "calls": CALLS,
         "durable": CALLS, "local": CALLS,
     }  # fmt: skip
     found: dict[str, list[float]] = {name: [] for name in (*counts, "tasks")}
@@ -184,7 +209,8 @@ def _quick_things(folder: str, rounds: int, share: int) -> list[Row]:
         report.at_most(SUITE, "spawn, run, join", spawn, SPAWN_US, " µs"),
         report.at_least(SUITE, "task of asyncio / spawn", median["tasks"] / spawn, TASK_RATIO),
         report.note(SUITE, "the same, 50,000 at once", f"{median['crowd']:.2f} µs", median["crowd"]),
-        report.at_most(SUITE, "switch (half a question)", median["questions"] / 2, SWITCH_US, " µs"),
+        report.at_most(SUITE, "switch between two that give way", median["switches"], SWITCH_US, " µs"),
+        report.note(SUITE, "question and answer", f"{median['questions']:.2f} µs", median["questions"]),
         report.at_least(SUITE, "send + receive a second", 1e6 / median["messages"], MESSAGES_PER_S, ""),
         report.note(SUITE, "spawn / call", f"{spawn / median['calls']:.0f}×", spawn / median["calls"]),
         report.note(

@@ -24,7 +24,6 @@ class Joining:
     living: dict[Thread, None]
     thread_class: type[Thread]
     ready: deque[Thread]
-    give_way: Callable[[], None]
     heap: Any
     lending: list[Thread]
     lend: Callable[[], None]
@@ -60,10 +59,9 @@ class Joining:
             caller: Any = self.current
             if caller.interrupt is not None:
                 self.throw_interrupt(caller)
-            if caller.suspended:
-                self.give_way()
-            if ended or thread not in self.living:
+            if ended and not caller.suspended:
                 return thread.result if thread.state == "done" else self.result_of(thread)
+            # Else it waits after all, and may come back in another process with what that wait gives.
         if thread.wait is not None or self.lending:
             self.refuse_circle(thread)
         return self.wait(Join([thread], False))
