@@ -82,17 +82,16 @@ class HoldThreads:
         """Microseconds of one turn of a function that makes so many."""
         return self.seconds(name, count) / count * 1e6
 
-    def park(self, count: int) -> None:
+    def park(self, count: int, woken: int) -> None:
         """Make threads that wait, and have them on disk."""
-        self.seconds("park", count)
+        self.seconds("park", count, woken)
         self.session.commit()
 
     def parked(self, woken: int) -> dict[str, float]:
         """In a world just opened: what the threads take, and how long some take to answer."""
         count = len(self.session.world.scheduler.living)
         resident = _resident()
-        step = max(1, count // woken)
-        wake = self.seconds("wake", woken, step) / woken * 1e6
+        wake = self.seconds("wake") / woken * 1e6
         return {"open": self.opened, "count": count, "resident": resident, "wake": wake}
 
     def resident(self) -> int:
@@ -231,7 +230,7 @@ def _parked(folder: str, count: int, woken: int) -> list[Row]:
     with Worker("bench.threads:HoldThreads", world=f"{folder}/empty") as empty:
         base = empty.call("resident")
     with Worker("bench.threads:HoldThreads", world=world) as hold:
-        hold.call("park", count=count)
+        hold.call("park", count=count, woken=woken)
     with Worker("bench.threads:HoldThreads", world=world) as hold:
         figures = hold.call("parked", woken=woken)
     each = (figures["resident"] - base) / figures["count"]

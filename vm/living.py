@@ -248,13 +248,14 @@ class Living:
         if len(values) != 9 or values[0] is not thread or values[1] != VERSION:
             raise DamagedRecord(ids.kid(thread._i), "it is not that of a thread")
         _, _, depth, flags, spent, wait, begin, error, mailbox = values
-        if any(type(part) is not int or part < 0 for part in (depth, flags, spent)) or type(mailbox) is not list:
+        whole = type(depth) is type(flags) is type(spent) is int and depth >= 0 and flags >= 0 and spent >= 0
+        if not whole or type(mailbox) is not list:
             raise DamagedRecord(ids.kid(thread._i), "it is not that of a thread")
         if error is not None and not isinstance(error, Error):
             raise DamagedRecord(ids.kid(thread._i), "it is to be thrown what is no error")
         scheduler.revive(thread)
-        scheduler.bounded = scheduler.bounded or thread.domain is not None
-        scheduler.budgets.weighs = scheduler.budgets.weighs or thread.domain is not None
+        if thread.domain is not None:
+            scheduler.bounded = scheduler.budgets.weighs = True
         thread.state = "ready"
         thread.stored, thread.spent = depth, spent / 1000
         thread.suspended = bool(flags & SUSPENDED)

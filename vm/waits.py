@@ -383,6 +383,9 @@ def wait_of(parts: Any, thread_class: type, message_class: type) -> Wait:
     Raises DamagedRecord.
     """
     kind, rest = (parts[0], parts[1:]) if type(parts) is list and parts else (None, [])
+    if kind == "receive" and len(rest) == 3 and type(rest[1]) is int and type(rest[2]) is bool:  # nearly all of many
+        deadline, count, take = rest
+        return Receive(None if deadline is None else Deadline.of(deadline), count, take)
     match kind, *rest:
         case ("room",):
             return Room(None)
@@ -396,8 +399,6 @@ def wait_of(parts: Any, thread_class: type, message_class: type) -> Wait:
             return Sleep(Deadline.of(deadline))
         case (("join" | "first"), list(threads)) if threads and all(isinstance(t, thread_class) for t in threads):
             return Join(threads, kind == "first")
-        case "receive", deadline, int(count), bool(take):
-            return Receive(None if deadline is None else Deadline.of(deadline), count, take)
         case (("ask" | "space"), thread, message) if isinstance(message, message_class):
             if isinstance(thread, thread_class):
                 asked: Any = thread
