@@ -32,8 +32,8 @@ slow: $(VENV)/.dev
 deep: $(VENV)/.dev
 	HOLDFAST_HISTORIES=$(HISTORIES) $(BIN)/python -m pytest -n 2 --dist worksteal -m slow --durations=5 \
 	  tests/conformance tests/vm/test_restarts.py tests/vm/test_threads_crash.py tests/vm/test_threads_model.py \
-	  tests/docs/test_marathon.py tests/security/test_histories.py tests/security/test_escapes.py tests/security/test_money.py tests/vm/test_stock.py \
-	  tests/fuzz
+	  tests/docs/test_marathon.py tests/security/test_histories.py tests/security/test_escapes.py \
+	  tests/security/test_money.py tests/vm/test_stock.py tests/fuzz
 
 real: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow -k test_real -rs tests/flights/test_flights.py

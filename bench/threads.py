@@ -189,8 +189,8 @@ def run(rounds: int, quick: bool, scratch: str | None) -> list[Row]:
 
 def _quick_things(folder: str, rounds: int, share: int) -> list[Row]:
     counts = {
-        "spawns": SPAWNS, "crowd": SPAWNS, "switches": SWITCHES, "messages": MESSAGES, "questions": QUESTIONS, "calls": CALLS,
-        "durable": CALLS, "local": CALLS,
+        "spawns": SPAWNS, "crowd": SPAWNS, "switches": SWITCHES, "messages": MESSAGES, "questions": QUESTIONS,
+        "calls": CALLS, "durable": CALLS, "local": CALLS,
     }  # fmt: skip
     found: dict[str, list[float]] = {name: [] for name in (*counts, "tasks")}
     erl: list[float] = []

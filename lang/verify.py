@@ -203,7 +203,8 @@ def _schemas() -> dict[str, tuple[int, int, Callable[[ir.Op], bool]]]:
 
 OPERATIONS = _schemas()
 _SILENT = frozenset(
-    "setfield setindex setbox throw rethrow assert safepoint atomic_begin atomic_commit atomic_abort behalf_end".split()
+    "setfield setindex setbox throw rethrow assert required safepoint atomic_begin atomic_commit atomic_abort "
+    "behalf_end".split()
 )
 """Operations that give nothing; what a call gives may be dropped, and all others have a local for it."""
 

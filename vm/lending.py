@@ -1,9 +1,9 @@
 """The part of the scheduler by which a thread runs on the stack of the one that waits for it.
 
-``(spawn f()).join()`` would cost two switches and a stack of the host.  A thread that is the next to run anyway, and that
-the current one is about to wait for, is called by that one instead, as a plain call: the *lender* lends its stack to the
-*borrower*.  (Goldstein, Schauser and Culler, "Lazy threads: implementing a fast parallel call", 1996.)  What can be seen
-is the same: the order in which threads run, the lender's state, and its frames.
+``(spawn f()).join()`` would cost two switches and a stack of the host.  A thread that is the next to run anyway, and
+that the current one is about to wait for, is called by that one instead, as a plain call: the *lender* lends its stack
+to the *borrower*.  (Goldstein, Schauser and Culler, "Lazy threads: implementing a fast parallel call", 1996.)  What can
+be seen is the same: the order in which threads run, the lender's state, and its frames.
 
 Whoever is parked while it borrows stays there, above the frames of its lender, until it ends.  The lender can go on
 only when that is over, save when it is killed: then the borrower's frames become data, as those of a thread whose
@@ -165,7 +165,7 @@ class Lending:
             guest.greenlet = guest.known = guest.lent = None
 
     def top_of(self, thread: Thread) -> FrameType | None:
-        """The innermost frame of a thread that is parked, or has lent its stack; None when it has none on the host's stack."""
+        """The innermost frame of a thread that is parked, or has lent its stack; None when the host's has none."""
         if thread.greenlet is None or thread.begin is not None:
             return None
         if self.lending:  # it may be one of them, and its frames stand below those of who asks

@@ -16,8 +16,8 @@ CALL_DEPTH = 110_000
 """Calls that may be nested; CPython's Python-to-Python calls take no C stack."""
 
 LEND_DEPTH = 1_000
-"""A thread may run on the stack of one whose calls are nested less deeply: 100,000 of its own must still fit, and each such
-thread takes some C stack."""
+"""A thread may run on the stack of one whose calls are nested less deeply: 100,000 of its own must still fit, and each
+such thread takes some C stack."""
 
 STACK_RESERVE = 200
 """Calls that the host must be able to nest where it begins what it cannot leave half done."""

@@ -1,8 +1,8 @@
 """Looking at what a domain has: its live objects, and the bytes that they take.
 
 What is in the store is counted there (:mod:`holdfast.vm.stock`).  What is new, and in memory alone, is found by looking
-at all that the host's collector knows of, and at the stacks of the domain's threads, which is charged as processor time to whoever made it necessary.  So an
-allocation costs one subtraction, and nothing has to be done when something dies.
+at all that the host's collector knows of, and at the stacks of the domain's threads, which is charged as processor time
+to whoever made it necessary.  So an allocation costs one subtraction, and nothing has to be done when something dies.
 
 Nothing here reads an object from the store, since another world of the same process may have been closed.
 """

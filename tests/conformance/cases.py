@@ -120,8 +120,9 @@ class Bench:
     """A world that runs one case after another.
 
     The way is a shape of code, or ``torture``: at every safepoint the thread's stack is replaced by what was captured
-    of it, or at every seventh (``torture7``).  ``guarded`` runs it in a domain of its own, as code of the whole world, and ``sandbox`` as code of that
-    domain; either with a root that is the domain's own, which the program must not notice (I10).
+    of it, or at every seventh (``torture7``).  ``guarded`` runs it in a domain of its own, as code of the whole world,
+    and ``sandbox`` as code of that domain; either with a root that is the domain's own, which the program must not
+    notice (I10).
     """
 
     def __init__(self, path: Path, way: str) -> None:

@@ -1,10 +1,10 @@
-r"""Threads and messages against a dumb model: what each thread has done, what waits in its mailbox, what it waits for.
+"""Threads and messages against a dumb model: what each thread has done, what waits in its mailbox, what it waits for.
 
 Random threads send, receive, ask, answer, join, wait, spawn, fail and end at the command of a random driver, who also
 kills, suspends and resumes them, closes the world or has its process die.  After each step, when nothing moves any
 more, the machine is compared with the model, whose threads are generators that yield what they wait for.  Only one
-thread at a time has something to do of its own accord, so there is one right answer.  Those that are ``call``\ ed run on
-the stack of their caller (:mod:`holdfast.vm.lending`), which must make no difference.
+thread at a time has something to do of its own accord, so there is one right answer.  A thread that another one calls
+runs on its stack (:mod:`holdfast.vm.lending`), which must make no difference.
 """
 
 from __future__ import annotations
