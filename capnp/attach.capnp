@@ -158,4 +158,6 @@ interface World {
   # The value of an expression among the variables of one of its frames, 0 being the innermost.  In a session.
   look @23 () -> (fault :Fault);
   # This terminal only looks, again and again: nobody need keep the world open for it.
+  tell @24 (thread :Text, line :Text) -> (fault :Fault);
+  # Send a line to a thread, as a message; answers when there was room for it in the mailbox.
 }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import signal
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future
 from time import perf_counter, process_time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -69,6 +71,39 @@ def open_world(options: Options) -> World:
     if world.scheduler.alive >= FREEZE_FROM:
         gc.freeze()
     return world
+
+
+class Typed:
+    """A line on its way from the helper thread that reads it to the thread of the world that gets it."""
+
+    def __init__(self, world: World, kid: str) -> None:
+        self.world = world
+        self.kid = kid
+        self.lines: deque[tuple[str, Future[None]]] = deque()
+
+    def deliver(self, line: str) -> None:
+        """Called in the helper thread; returns when the line is in the mailbox.
+
+        Raises Failure when it cannot be.
+        """
+        arrived: Future[None] = Future()
+        self.lines.append((line, arrived))
+        self.world.scheduler.event.set()
+        arrived.result()
+
+    def pull(self) -> None:
+        """Called where the world is driven."""
+        from holdfast.repl import thread_acts
+
+        while self.lines:
+            line, arrived = self.lines[0]
+            try:
+                if not thread_acts.tell(self.world, self.kid, line):
+                    return  # the mailbox is full
+                arrived.set_result(None)
+            except Failure as failure:
+                arrived.set_exception(failure)
+            self.lines.popleft()
 
 
 class LocalHost:
@@ -200,14 +235,23 @@ class LocalHost:
         driver.drive(over)
         driver.failures.ended(None)
 
-    def attach(self, kid: str, first: int) -> Outcome | None:
-        """Write the lines of a thread's console until it has ended; None when Ctrl-C came first."""
-        from holdfast.repl import thread_acts
+    def attach(self, kid: str, first: int, typing: bool) -> Outcome | None:
+        """Write the lines of a thread's console until it has ended, and send it those that are typed; None when Ctrl-C
+        came first."""
+        from holdfast.repl import thread_acts, typing_in
 
         thread = thread_acts.find(self.world, kid)
         follower = thread_acts.Follower(self.world, thread, first, self.console, say)
         self.listen()
-        self.driver.drive(lambda: follower.over() or self.driver.asked or self.console.broken is not None)
+        typed = Typed(self.world, kid)
+        if typing and thread in self.world.scheduler.living:
+            typing_in.begin(typed.deliver)
+
+        def over() -> bool:
+            typed.pull()
+            return follower.over() or self.driver.asked or self.console.broken is not None
+
+        self.driver.drive(over)
         if self.driver.ended_by or self.console.broken is not None:
             return Outcome(host.STOPPED)
         if not follower.over():

@@ -365,6 +365,12 @@ class Guest:
         await self.outlet.empty.wait()
         return self.packed(outcome)
 
+    async def tell(self, params: Any) -> Answer:
+        """A line for a thread."""
+        kid, line = params.thread, params.line
+        await self.awaited.until(lambda: thread_acts.tell(self.world, kid, line))
+        return {}
+
     # ------------------------------------------------------------------ sessions
 
     async def enter(self, params: Any) -> Answer:
@@ -468,7 +474,7 @@ def width_of(params: Any) -> int:
     return min(max(int(params.width), 20), WIDTH_MAX)
 
 
-PROGRAMS = "hello run start interrupt threads look inspect act log attach".split()
+PROGRAMS = "hello run start interrupt threads look inspect act log attach tell".split()
 SESSIONS = "enter evaluate frame complete document source status checkpoint sessions".split()
 UPKEEP = "check collect measure export backup".split()
 

@@ -95,8 +95,9 @@ class RemoteHost:
         modules = remote_wire.imported(program.text, program.name, program.loader)
         return str(self.line.call("start", program=remote_wire.pack_program(program, modules)).thread)
 
-    def attach(self, kid: str, first: int) -> Outcome | None:
-        """Write the lines of a thread's console until it has ended; None when Ctrl-C came first."""
+    def attach(self, kid: str, first: int, typing: bool) -> Outcome | None:
+        """Write the lines of a thread's console until it has ended, and send it those that are typed; None when Ctrl-C
+        came first."""
         detached = False
 
         def listener(number: int) -> None:
@@ -108,7 +109,12 @@ class RemoteHost:
             self._events.put(None)
 
         with self.signals.listening(listener):
-            answer = self._written(self.line.later("attach", thread=kid, first=first), lambda: detached)
+            following = self.line.later("attach", thread=kid, first=first)
+            if typing:
+                from holdfast.repl import typing_in
+
+                typing_in.begin(lambda line: self.line.call("tell", thread=kid, line=line))
+            answer = self._written(following, lambda: detached)
         if answer is None:
             return None if detached and not self.ended_by else Outcome(host.STOPPED)
         self.checkpoint = answer.outcome.checkpoint

@@ -147,6 +147,19 @@ def drive_alone(driver: Driver, thread: Thread, until: Callable[[], bool]) -> No
         scheduler.ready = deque([*only, *only.others])
 
 
+def tell(world: World, kid: str, line: str) -> bool:
+    """Send a thread a line that a person has typed, as a message without a sender; False while its mailbox is full.
+
+    Raises Failure when it has ended.
+    """
+    thread, mail = living(world, kid), world.scheduler.mail
+    if mail.full(thread):
+        return False
+    mail.put(thread, mail.notice(line, thread))
+    world.scheduler.event.set()
+    return True
+
+
 # --------------------------------------------------------------------------- consoles
 
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
-from holdfast.repl import exits
+from holdfast.repl import exits, typing_in
 from holdfast.repl.commands import SETTINGS, ended, examples
 from holdfast.repl.console import Console, escaped, say, tell_paused
 from holdfast.repl.exits import Failure
@@ -202,21 +202,24 @@ def log(signals: Signals, thread: str, world: str, first: int, numbers: bool) ->
     epilog=examples(
         "holdfast attach K-60000000001",
         "holdfast attach K-60000000001 --from -10      (the last ten lines, and what comes)",
+        "holdfast attach K-60000000001 --input < orders.txt",
     ),
 )
 @world_option
 @from_option
+@click.option("--input", "typing", is_flag=True, help="Send standard input, also where that is no terminal.")
 @thread_argument
 @click.pass_obj
-def attach(signals: Signals, thread: str, world: str, first: int) -> int:
+def attach(signals: Signals, thread: str, world: str, first: int, typing: bool) -> int:
     """Follow what a thread prints until it ends, and end as it does.
 
+    Each line that is typed is sent to the thread: receive() gives it a message whose value is the line, a Text.
     Ctrl-C leaves, and the thread goes on.  A world that nobody has open is opened for that, and all its threads go on
     meanwhile.
     """
     console = Console()
     with open_host(Options(world, create=False), console, signals) as opened:
-        outcome = opened.attach(thread, first)
+        outcome = opened.attach(thread, first, typing_in.wanted(typing))
         if outcome is None:
             signals.ignore()
         alone = isinstance(opened, LocalHost)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.repl import exits, remote_server
+from holdfast.repl import exits, remote_server, typing_in
 from holdfast.repl.console import Console
 from holdfast.repl.exits import Failure
 from holdfast.repl.host import ThreadRow
@@ -429,6 +429,41 @@ def test_attach_ends_as_the_thread_does(tmp_path: Path, where: Any) -> None:
             done = holdfast(tmp_path, "attach", kid)
             assert (done.code, done.out) == (exits.FAILED, "a\n")
             assert done.err.startswith("error: KeyError: gone\n  at t.hold:2 in main\n")
+
+
+SUM = """
+print("numbers, please")
+var sum = 0
+while true {
+  let m = receive()
+  if m.value == "" { break }
+  sum += Int(m.value)
+  print(sum)
+}
+"""
+
+
+@both
+def test_what_is_typed_is_sent(tmp_path: Path, where: Any) -> None:
+    """Line by line, as messages without a sender; also more than a mailbox holds; and nothing unless it is asked for."""
+    with where(tmp_path):
+        kid, _ = detach(tmp_path, SUM)
+        done = holdfast(tmp_path, "attach", kid, "--input", stdin="1\n20\r\n300\n\nmore\n")
+        assert (done.code, done.out, done.err) == (exits.OK, "numbers, please\n1\n21\n321\n", "")
+        kid, _ = detach(tmp_path, "var n = 0\nwhile n < 12_000 { receive()\nn += 1 }\nprint(receive().sender, n)")
+        done = holdfast(tmp_path, "attach", kid, "--input", stdin="x\n" * 12_000 + "no end")
+        assert (done.code, done.out, done.err) == (exits.OK, "nil 12000\n", "")
+        kid, _ = detach(tmp_path, "print(receive(0.3))")
+        done = holdfast(tmp_path, "attach", kid, stdin="not for it\n")
+        assert (done.code, done.out) == (exits.OK, "nil\n")
+
+
+def test_long_lines_and_odd_bytes() -> None:
+    """What is typed is cut at its ends of lines, however it comes, and a line without end in parts."""
+    parts = [b"a\xc3", b"\xa9\nb\r", b"\n\n\xff", b"x" * 1_500_000, b"\nlast", b""]
+    lines = list(typing_in.lines_of(iter(parts).__next__))
+    assert lines[:3] == ["a\u00e9", "b", ""]
+    assert [len(line) for line in lines[3:]] == [1_000_000, 500_001, 4]
 
 
 @both
