@@ -442,10 +442,19 @@ while true {
 }
 """
 
+COUNT = """
+var n = 0
+while n < 12_000 {
+  receive()
+  n += 1
+}
+print(receive().sender, n)
+"""
+
 
 @both
 def test_what_is_typed_is_sent(tmp_path: Path, where: Any) -> None:
-    """Line by line, as messages without a sender; also more than a mailbox holds; and nothing unless it is asked for."""
+        kid, _ = detach(tmp_path, COUNT)
     with where(tmp_path):
         kid, _ = detach(tmp_path, SUM)
         done = holdfast(tmp_path, "attach", kid, "--input", stdin="1\n20\r\n300\n\nmore\n")
