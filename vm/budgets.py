@@ -53,6 +53,8 @@ ENDED = -1
 """The grace of a domain whose threads have all ended."""
 LOOK_FACTOR = 10
 """How many times longer than a look at bytes it is, of processor time, until the next one."""
+GROWTH_PART = 16
+"""A part of the memory that the process takes: when that has grown by so much, bytes are looked at early."""
 ALLOWANCE = (1 << 29) - 1
 """New objects of a domain without a limit before anybody looks; of one digit, as CPython keeps small numbers."""
 GRACE = 1_000
@@ -72,8 +74,9 @@ class Budgets:
         """Is there any budget of bytes?"""
         self.sharing: dict[Domain, dict[Domain, None]] = {}
         """By whose limit of objects it is: the domains that allocate out of it."""
-        self.looks: dict[Domain, float] = {}
-        """When the bytes of a domain are looked at next, by the processor time of this OS thread."""
+        self.looks: dict[Domain, tuple[float, int]] = {}
+        """When the bytes of a domain are looked at next, by the processor time of this OS thread, and what the process
+        took when they were last."""
         self.charged = 0.0
         """When processor time was charged last, in seconds of this OS thread."""
 
@@ -364,7 +367,7 @@ class Budgets:
         if kind == "bytes":
             found += live(account.used).v.get(WRITTEN, 0)
             now = thread_time()
-            self.looks[account] = now + LOOK_FACTOR * (now - started)
+            self.looks[account] = now + LOOK_FACTOR * (now - started), self.world.guard.resident()
         self.add(account.used, kind, found - live(account.used).v.get(kind, 0))
         return self.left(account, kind)
 
@@ -391,9 +394,18 @@ class Budgets:
     def weigh(self, thread: Thread, domain: Domain) -> None:
         """Look at the bytes of a domain, if that is due."""
         account = self.account(domain, "bytes")
-        if account is None or thread_time() < self.looks.get(account, 0.0):
+        if account is None:
+            return
+        due, resident = self.looks.get(account, (0.0, 0))
+        if thread_time() < due and not self.grown(account, resident):
             return
         self.collect(thread, account, "bytes")
+
+    def grown(self, account: Domain, resident: int) -> bool:
+        """Has the process taken so much since the last look that the next is due at once?  In a large world a look
+        takes long, and until the next one a domain could fill the memory (threat: row 23)."""
+        more = self.world.guard.resident() - resident
+        return bool(more > max(self.left(account, "bytes"), (resident + more) // GROWTH_PART))
 
     def wrote(self, domain: Domain, values: Iterable[Any]) -> None:
         """Charge what goes into an object of somebody else."""
@@ -403,7 +415,7 @@ class Budgets:
         size = written(values)
         self.add(account.used, WRITTEN, size)
         if self.charge(account, "bytes", size) is not None:  # it is stopped at its next safepoint
-            self.looks[account] = 0.0
+            self.looks[account] = 0.0, 0
             self.heap.globals["_poll"] = True
 
     def past(self, domain: Domain, account: Domain) -> None:

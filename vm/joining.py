@@ -57,11 +57,12 @@ class Joining:
         if thread.begin is not None and self.ready and self.ready[0] is thread and self.may_lend(thread):
             ended = self.run_here(thread)
             caller: Any = self.current
-            if caller.interrupt is not None:
-                self.throw_interrupt(caller)
-            if ended and not caller.suspended:
+            if not ended:
+                if caller.interrupt is not None:
+                    self.throw_interrupt(caller)
+            elif not (self.ready or caller.suspended or caller.stepping or caller.interrupt is not None):
                 return thread.result if thread.state == "done" else self.result_of(thread)
-            # Else it waits after all, and may come back in another process with what that wait gives.
+            # Else it waits as it would have, for its turn, and may come back in another process with what that gives.
         if thread.wait is not None or self.lending:
             self.refuse_circle(thread)
         return self.wait(Join([thread], False))

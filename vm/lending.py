@@ -3,7 +3,8 @@
 ``(spawn f()).join()`` would cost two switches and a stack of the host.  A thread that is the next to run anyway, and
 that the current one is about to wait for, is called by that one instead, as a plain call: the *lender* lends its stack
 to the *borrower*.  (Goldstein, Schauser and Culler, "Lazy threads: implementing a fast parallel call", 1996.)  What can
-be seen is the same: the order in which threads run, the lender's state, and its frames.
+be seen is the same: the order in which threads run, the lender's state, and its frames.  (The lender goes on at once
+only where nobody else is ready.)
 
 Whoever is parked while it borrows stays there, above the frames of its lender, until it ends.  The lender can go on
 only when that is over, save when it is killed: then the borrower's frames become data, as those of a thread whose
@@ -11,7 +12,8 @@ stack is dropped do, and are thrown away.
 
 Invariants: ``lending`` holds the lenders on the running greenlet whose borrowers have not been parked yet.  A lender
 whose borrower has, has in ``lent`` the frame of :meth:`Lending.run_here` that stands on its own frames, and the
-borrower.  Where the borrower has another greenlet, or none, what stands above that frame is rubbish.
+borrower, and that has the lender in ``lender``.  Where the borrower has another greenlet, or none, what stands above
+that frame is rubbish.
 """
 
 from __future__ import annotations
@@ -62,7 +64,8 @@ class Lending:
     def may_lend(self, thread: Thread) -> bool:
         """May a thread that has not begun, and is the first of those that are ready, run on the current one's stack?
 
-        Not where somebody counts what it does, or watches its steps; and both must have room for their calls.
+        Not where somebody counts what it does, watches its steps, or gives it a time in which to end; and both must
+        have room for their calls.
         """
         caller: Any = self.current
         if (
@@ -74,6 +77,7 @@ class Lending:
             or thread.priority < 0
             or thread.stepping
             or caller.stepping
+            or caller.doomed
         ):
             return False
         limit = sys.getrecursionlimit()
@@ -93,6 +97,7 @@ class Lending:
         caller.state = "joining"
         thread.state, thread.greenlet = "running", caller.greenlet
         thread.runs += 1
+        self.touched[thread] = None
         begin, thread.begin = thread.begin, None
         assert begin is not None
         lending = self.lending
@@ -113,17 +118,16 @@ class Lending:
         else:  # others have run meanwhile, as in any other wait
             if caller in self.unread:
                 self.read_stack(caller)
-            caller.lent = None
+            caller.lent = thread.lender = None
             caller.runs += 1
             self.touched[caller] = None
-            if caller.stepping:
-                self.globals["_poll"] = True
             if thread.waiters is not None:
                 thread.waiters.pop(caller, None)
         if failure is None:
             self.end(thread, result)
         else:
             self.failed(thread, failure)
+            failure = None  # it refers to this frame, which would live until the host's collector comes
         if caller.state != "joining" and not caller.suspended:  # the thread has killed it, or somebody else has
             self.ready.remove(caller)
         self.current, monitor.acting = caller, acting
@@ -139,7 +143,7 @@ class Lending:
             caller = self.lending.pop()
             while frame.f_code is not BOUNDARY:
                 frame = frame.f_back
-            caller.lent = frame, guest
+            caller.lent, guest.lender = (frame, guest), caller
             if caller.state == "joining":  # else it was killed: it goes on as soon as it can
                 caller.wait = Join([guest], False)
                 caller.wait.begin(self, caller)  # type: ignore[arg-type]
@@ -162,7 +166,7 @@ class Lending:
             if guest.stack is None:
                 guest.stack = self.new_stack()
             guest.stack.frames.extend(frames)
-            guest.greenlet = guest.known = guest.lent = None
+            guest.greenlet = guest.known = guest.lent = guest.lender = None
 
     def top_of(self, thread: Thread) -> FrameType | None:
         """The innermost frame of a thread that is parked, or has lent its stack; None when the host's has none."""
@@ -171,7 +175,9 @@ class Lending:
         if self.lending:  # it may be one of them, and its frames stand below those of who asks
             self.lend()
         top: FrameType | None = thread.greenlet.gr_frame  # also makes the frames of the greenlet readable
-        return thread.lent[0].f_back if thread.lent is not None else top
+        if thread.lent is not None:
+            return thread.lent[0].f_back  # type: ignore[no-any-return]
+        return sys._getframe(1) if thread.greenlet is getcurrent() else top  # its lender has been switched to
 
     def lends(self, thread: Thread) -> bool:
         """Does somebody run on the stack of a thread?"""
@@ -179,10 +185,8 @@ class Lending:
 
     def lender_of(self, thread: Thread) -> Thread | None:
         """On whose stack a thread runs."""
-        for waiter in thread.waiters or ():
-            if waiter.lent is not None and waiter.lent[1] is thread and waiter.greenlet is thread.greenlet:
-                return waiter
-        return None
+        lender = thread.lender
+        return lender if lender is not None and lender.greenlet is thread.greenlet else None
 
     def drop_stack(self, thread: Thread) -> None:
         """Throw away a parked thread's frames on the host's stack, which no more is run of."""
@@ -193,7 +197,7 @@ class Lending:
             return
         if thread.lent is not None:
             self.unload(thread, parked, parked.gr_frame)
-        thread.greenlet = thread.known = thread.lent = None
+        thread.greenlet = thread.known = thread.lent = thread.lender = None
         if lender is None:
             parked.throw()  # GreenletExit, which generated code does not catch: no guest code runs
 

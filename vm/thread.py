@@ -53,6 +53,7 @@ class Thread(Obj):
         "greenlet",
         "interrupt",
         "known",
+        "lender",
         "lent",
         "mailbox",
         "name",
@@ -106,6 +107,8 @@ class Thread(Obj):
     """Its stack of the host; None for a thread that has not begun, or is a record."""
     lent: tuple[Any, Thread] | None
     """To whom it has lent its stack, and the frame between them (:mod:`holdfast.vm.lending`)."""
+    lender: Thread | None
+    """On whose stack it has been parked."""
     wait: Wait | None
     """What it waits for, or has waited for and not taken notice of."""
     wake: int

@@ -148,7 +148,9 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
     def revive(self, thread: Thread) -> None:
         """Give a thread what it needs while it is alive."""
         thread.begin = thread.stack = thread.known = thread.failure = thread.greenlet = thread.wait = None
-        thread.lent = thread.mailbox = thread.shares = thread.senders = thread.interrupt = thread.waiters = None
+        thread.lent = thread.lender = thread.mailbox = thread.shares = thread.senders = thread.interrupt = (
+            thread.waiters
+        ) = None
         thread.stored = -1
         thread.wake = thread.runs = thread.priority = thread.passed = 0
         thread.spent = thread.doomed = 0.0
@@ -164,7 +166,9 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
         thread.name = name
         thread.state = "ready"
         # As revive does it: a call less for each thread.
-        thread.stack = thread.known = thread.failure = thread.greenlet = thread.wait = thread.lent = None
+        thread.stack = thread.known = thread.failure = thread.greenlet = thread.wait = thread.lent = thread.lender = (
+            None
+        )
         thread.mailbox = thread.shares = thread.senders = thread.interrupt = thread.waiters = None
         thread.result = thread.error = thread.post = thread.domain = thread.over = None
         thread.stored = -1
@@ -553,6 +557,7 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
                 self.enter(picked).switch()
             finally:
                 self.current = None
+                self.lending.clear()
             self.replace_some()
             delay = self.background()
             if delay == 0 or self.event.flag:
