@@ -9,7 +9,7 @@ from holdfast.vm.budgets import Budgets
 from holdfast.vm.calls import Calls
 from holdfast.vm.collector import Collector
 from holdfast.vm.crossing import Crossing, Revocable
-from holdfast.vm.domains import MODULE, Cap, Domain
+from holdfast.vm.domains import ALL, MODULE, Cap, Domain
 from holdfast.vm.guarded import Guarded
 from holdfast.vm.helpers import guest_callable
 from holdfast.vm.link import LazyGuarded
@@ -44,6 +44,20 @@ class Authority:
         self.calls.guarded = self.monitor.guarded = self.guarded
         self.calls.spawn = self.crossing.spawn
         self.revocable_class = revocable_class
+
+    def shown(self, caps: Any, domain: Domain | None = None) -> str:
+        """``print(caps)``: what code that runs in a domain may reach, with which rights, and through whose grants."""
+        world, monitor = self.world, self.monitor
+        if domain is None or domain is monitor.top:
+            return f"caps({', '.join(f'{name}: {ALL}' for name in sorted(('root', *world.grants)))})"
+        parts = []
+        for name, value in sorted(live(domain.grants).v.items()):
+            part = f"{name}: {monitor.rights(domain, value) or 'no rights'}"
+            if isinstance(value, Cap) and value.conditions is not None:
+                through = [live(condition).granter.name for condition in live(value.conditions).v]
+                part += f" through {', '.join(through)}"
+            parts.append(part)
+        return f"caps({'; '.join(parts) or 'nothing'})"
 
     def functions(self) -> dict[str, Callable[..., Any]]:
         """The built-in functions about rights, for plain code."""

@@ -384,12 +384,13 @@ class Caps(Obj):
     _name = "caps"
 
 
-def make_caps(methods: dict[str, Callable[..., Any]], root: Callable[[], Any]) -> Caps:
+def make_caps(methods: dict[str, Callable[..., Any]], root: Callable[[], Any], show: Callable[[Any], str]) -> Caps:
     """The object ``caps`` of a world.  Its class is made for it: each grant is an attribute of the class.
 
-    It is stored by its name, as it is the same in every run, whatever is granted.
+    It is stored by its name, as it is the same in every run, whatever is granted.  ``show`` gives it as a text.
     """
     space: dict[str, Any] = {"__slots__": (), "_name": "caps", "__module__": "hold", "_no_field": _not_granted}
+    space["_show"] = show
     space |= {"m_" + name: guest_callable(function, name) for name, function in methods.items()}
     space["f_root"] = property(lambda self: root())
     made: Any = seal(type("caps", (Caps,), space))()

@@ -388,6 +388,8 @@ class Guarded:
         """How a domain sees what it prints: each object that it may read, and of others the class alone."""
 
         def see(value: Any) -> Seen:
+            if value is self.world.globals["caps"]:
+                return self.world.authority.shown(value, domain), None, None
             cap = value if isinstance(value, Cap) else None
             target = live(cap.target if cap is not None else value)
             code = type(target) is FunctionType and self.monitor.is_code(target)

@@ -208,7 +208,7 @@ class World:
         s.background = self.outbox.background
         s.wants_slice = lambda: self.outbox.busy
         shedding = Shedding(self)
-        g["caps"] = make_caps(shedding.methods(), lambda: self.heap.root)
+        g["caps"] = make_caps(shedding.methods(), lambda: self.heap.root, self.authority.shown)
         self.threads_methods = threads_class(s, self.find_kid, self.new_list)
         g["threads"] = named_object("threads", self.threads_methods)
         g["_safepoint"] = s.safepoint
