@@ -82,7 +82,7 @@ PROGRAMS = {
         }
         fn lender() { try { (spawn b(threads.self())).join() } finally { print("finally") } }
         let l = spawn lender()
-        sleep(0.05)
+        while l.state != "suspended" and l.state != "failed" { sleep(0) }
         print(l.state)
         l.resume()
         try { l.join() } catch e { print(e.message) }
@@ -98,7 +98,7 @@ PROGRAMS = {
         }
         root.n = -1
         let l = spawn lender()
-        sleep(0.05)
+        while l.state != "suspended" and l.state != "done" { sleep(0) }
         print(l.state, root.n < 9)
         l.kill()
     """,
@@ -200,6 +200,7 @@ LOST = """
     root.b = nil
     root.l = spawn lender()
     sleep(1)
+    while root.b == nil or root.b.state != "receiving" or root.l.state != "failed" { sleep(0.01) }
 """
 
 
