@@ -115,7 +115,7 @@ _TARGETS: dict[str, tuple[int, Callable[[Any], bool]]] = {
 
 def _is_call(kind: str, target: Any, positional: Any, names: Any, count: int) -> bool:
     """Data of a call with ``count`` operands."""
-    if kind not in _TARGETS or type(positional) is not int or type(names) is not tuple:
+    if type(kind) is not str or kind not in _TARGETS or type(positional) is not int or type(names) is not tuple:
         return False
     before, good = _TARGETS[kind]
     return good(target) and all(map(_is_name, names)) and 0 <= positional == count - before - len(names)
