@@ -235,6 +235,9 @@ def _operand(operand: Any) -> None:
 
 def verify_function(function: ir.Function) -> None:
     """Check everything in IR that becomes part of Python text."""
+    for node in ir.walk(function.body):
+        if isinstance(node, ir.For):
+            _require(all(type(name) is str for name in node.names), "a loop")
     for name in (*(p.py for p in function.parameters), *function.captures, *ir.assigned(function.body)):
         _require(type(name) is str and _LOCAL.match(name) is not None, f"local {name!r}")
     named = [p.py for p in function.parameters] + function.captures

@@ -145,6 +145,7 @@ def test_what_an_edited_function_has_done() -> None:
     refused(function(op("setfield", "t1", one, one, data="x")))
     refused(function(op("truthy", "t1", one)))
     refused(function(op(["add"], "t1", one, one)))  # type: ignore[arg-type]
+    refused(function(op("move", "it1", one), ir.For(0, "it1", (ir.Const({}),), [])))  # type: ignore[arg-type]
     refused(function(op("spawn", "t1", one, data=({}, None, 0, (), None, None))))
     twice = ir.Parameter("p", "v_p", False, None, False)
     refused(function(ir.Return(0, one), parameters=[twice, twice]))
