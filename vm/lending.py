@@ -45,7 +45,6 @@ class Lending:
 
     bounded: bool
     current: Thread | None
-    globals: dict[str, Any]
     held: int
     monitor: Any
     ready: deque[Thread]
