@@ -32,6 +32,8 @@ class Findings(NamedTuple):
     live: int
     garbage: int
     deleted: int
+    sources: int
+    """Old versions of files that a collection deleted."""
     pieces: int
     side: int
     bytes: int
@@ -59,6 +61,7 @@ def findings(store: Store, report: Report) -> Findings:
         report.live,
         report.garbage,
         report.deleted,
+        report.sources,
         report.pieces,
         report.side,
         report.bytes,

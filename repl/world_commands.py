@@ -83,7 +83,9 @@ def gc(signals: Signals, world: str, as_json: bool) -> int:
         _problems(found)
         if found.problem_count:
             print("nothing was deleted: where something cannot be read, what it refers to is not known")
-        print(f"{plural(found.deleted, 'object')} deleted, {found.live:,} alive; {size(found.disk_bytes)} on disk")
+        sources = f"{plural(found.sources, 'old version')} of files deleted; " if found.sources else ""
+        objects = f"{plural(found.deleted, 'object')} deleted, {found.live:,} alive"
+        print(f"{objects}; {sources}{size(found.disk_bytes)} on disk")
     return exits.FAILED if found.problem_count else exits.OK
 
 

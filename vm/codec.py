@@ -76,6 +76,13 @@ ABSENT = type("Absent", (), {"__slots__": (), "__repr__": lambda self: "<absent>
 _pack_head = struct.Struct(">BII").pack
 _read_head = struct.Struct(">BII").unpack_from
 _pack_id = struct.Struct(">Q").pack
+_ENTRIES = {0xCD: struct.Struct(">BBHBBQ"), 0xCE: struct.Struct(">BBIBBQ")}
+"""The payloads ``[sequence number, reference]`` by how MessagePack marks an unsigned integer of 2 and of 4 bytes."""
+_pack_entry_2, _pack_entry_4 = (layout.pack for layout in _ENTRIES.values())
+_ENTRY_READERS = {
+    HEAD_BYTES + layout.size: (mark, struct.Struct(">BII" + layout.format[1:]).unpack)
+    for mark, layout in _ENTRIES.items()
+}
 _Ext = ormsgpack.Ext
 _packb = ormsgpack.packb
 _unpackb = ormsgpack.unpackb
@@ -171,6 +178,10 @@ class Codec:
         """Key and values to the record, as :func:`seal_record` of :meth:`pack`, in one call."""
         self.unpack = self._make_unpack()
         """Key and record to the values in it.  Raises DamagedRecord when it cannot be trusted."""
+        self.entry = self._make_entry()
+        """Key, number and value to the record, as :attr:`record` of both; made for many references."""
+        self.open_entry = self._make_open_entry()
+        """As :attr:`unpack`, made for such records."""
 
     # ------------------------------------------------------------------ writing
 
@@ -285,6 +296,46 @@ class Codec:
             return values
 
         return unpack
+
+    def _make_entry(self) -> Callable[[bytes, int, Any], bytes]:
+        record, identify = self.record, self._identify
+
+        def entry(key: bytes, number: int, value: Any) -> bytes:
+            if not isinstance(value, Obj) or not 0xFF < number < 1 << 32:
+                return record(key, [number, value])
+            try:
+                oid = value._i or identify(value)
+            except Exception:  # what it is comes out on the other way
+                return record(key, [number, value])
+            if number < 1 << 16:
+                payload = _pack_entry_2(0x92, 0xCD, number, 0xD7, REFERENCE, oid)
+            else:
+                payload = _pack_entry_4(0x92, 0xCE, number, 0xD7, REFERENCE, oid)
+            return _pack_head(RECORD_VERSION, len(payload), crc32(payload, crc32(key))) + payload
+
+        return entry
+
+    def _make_open_entry(self) -> Callable[[bytes, bytes], Sequence[Any]]:
+        unpack, refer = self.unpack, self._refer
+
+        def open_entry(key: bytes, record: bytes) -> Sequence[Any]:
+            size = len(record)
+            reader = _ENTRY_READERS.get(size)
+            if reader is None:
+                return unpack(key, record)
+            version, length, checksum, array, mark, number, extension, code, oid = reader[1](record)
+            if (
+                (array, mark, extension, code) != (0x92, reader[0], 0xD7, REFERENCE)
+                or (version, length) != (RECORD_VERSION, size - HEAD_BYTES)
+                or checksum != crc32(record[HEAD_BYTES:], crc32(key))
+            ):
+                return unpack(key, record)
+            try:
+                return number, refer(oid)
+            except ValueError as error:
+                self._refuse(key, error)
+
+        return open_entry
 
     def _refuse(self, key: bytes, error: ValueError) -> NoReturn:
         trouble, self._trouble = self._trouble, None

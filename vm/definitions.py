@@ -1,7 +1,8 @@
 """What the objects of a world need of its own records: the classes of instances, the sources of code.
 
-The records are those of :mod:`holdfast.vm.modules` and :mod:`holdfast.vm.world`.  Here they are only read, for a check:
-whether what was stored can be linked again.
+The records are those of :mod:`holdfast.vm.modules`, :mod:`holdfast.vm.stacks` and :mod:`holdfast.vm.world`.  Here they
+are only read: for a check, whether what was stored can be linked again, and for a collection, which of them nothing
+needs any more.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from holdfast.vm import ids
-from holdfast.vm.codec import DamagedRecord
-from holdfast.vm.side import text_of
+from holdfast.vm.codec import DamagedRecord, key_name, open_record
+from holdfast.vm.side import CODE, text_of
+from holdfast.vm.stacks import unpack
 
 if TYPE_CHECKING:
     from holdfast.vm.store import Snapshot
@@ -48,6 +50,33 @@ class Definitions:
             if type(found[name]) is not dict:
                 raise DamagedRecord(prefix + name, "it is not what the machine writes there")
         return found
+
+    def unneeded(self, sources: set[str], codes: set[int]) -> list[bytes]:
+        """Keys of old versions of files, and of functions that had frames, that nothing needs any more.
+
+        Needed are the given sources and functions, the newest version of each file, the last one that defined a name
+        which has gone since, and what the functions are of.
+
+        Raises DamagedRecord.
+        """
+        gone = []
+        needed = sources | set(self.newest.values())
+        for module, names in self.names.items():
+            for row in names.values():
+                if type(row) is not list or len(row) != 2:
+                    raise DamagedRecord(f"names:{module}", "it is not what the machine writes there")
+                needed.add(row[1])
+        start = b"M" + CODE
+        for key, record in self.view.scan(start):
+            number = key[len(start) :]
+            if not number.isdigit() or int(number) not in codes:
+                gone.append(key)
+                continue
+            try:
+                needed.add(unpack(open_record(key, record))[1])
+            except (ValueError, IndexError, TypeError):
+                raise DamagedRecord(key_name(key), "it is not that of a function") from None
+        return gone + [b"Msource:" + name.encode() for name in self.sources - needed]
 
     def check(self, number: int, schema: Any, fields: list[Any], name: str) -> None:
         """Check the record of an instance or function.

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from holdfast.vm import ids, memory
 from holdfast.vm.codec import (
     ABSENT,
-    FORGED_TYPES,
     Codec,
     DamagedRecord,
     Pieces,
@@ -35,8 +34,10 @@ from holdfast.vm.codec import (
 )
 from holdfast.vm.domains import Condition, Domain
 from holdfast.vm.hooks import BareMachine, FunctionParts, Machine
+from holdfast.vm.ids import SERIAL_BITS, TEXT
 from holdfast.vm.large import Large, LargeTexts
 from holdfast.vm.layouts import LOADED, Layout, Layouts, Token
+from holdfast.vm.memory import RECORD_FACTOR, SHELL_BYTES
 from holdfast.vm.objects import ERRORS, NEW, Box, Collections, Obj, fail
 from holdfast.vm.piecelist import PieceList
 from holdfast.vm.piecemap import PieceMap
@@ -60,10 +61,6 @@ DELETE_BATCH = 5_000
 
 class WorldFull(StoreError):
     """The world has given out all the ids there are."""
-
-
-SPECIAL_TYPES = FORGED_TYPES | {type(ABSENT)}
-"""What a record without anything special does not hold among its fields."""
 
 
 class Heap:
@@ -244,16 +241,19 @@ class Heap:
                 return obj if type(obj) is not Large else obj.value
         if self.seen is not None:
             self.seen.append(oid)
-        number = oid >> ids.SERIAL_BITS
-        if number == ids.FUNCTION:
-            return self._function(oid)
-        if number == ids.TEXT:
-            return self.large.load(oid)
-        shell: Obj = (self._ghosts.get(number) or self._ghost_class(number))()
+        number = oid >> SERIAL_BITS
+        ghost = self._ghosts.get(number)
+        if ghost is None or number == TEXT:
+            if number == TEXT:
+                return self.large.load(oid)
+            if number == ids.FUNCTION:
+                return self._function(oid)
+            ghost = self._ghost_class(number)
+        shell: Obj = ghost()
         shell._t = self
         shell._i = oid
         self.table[oid] = weakref.ref(shell)
-        self.memory_used += memory.SHELL_BYTES
+        self.memory_used += SHELL_BYTES
         return shell
 
     def find(self, oid: int) -> Any:
@@ -284,25 +284,16 @@ class Heap:
         if ghost is not ghost._ghost:
             return
         oid = obj._i
-        layout = self._loading[oid >> ids.SERIAL_BITS]  # a class that changed meanwhile has another ghost class
+        layout = self._loading[oid >> SERIAL_BITS]  # a class that changed meanwhile has another ghost class
         key = object_key(oid)
         record = self.store.read(key)
         if record is None:
             raise DamagedRecord(ids.kid(oid), "there is none")
         values = self.codec.unpack(key, record)
-        if (
-            not layout.collection
-            and layout.checked is None
-            and len(values) == layout.length
-            and values[:4] == layout.head
-            and SPECIAL_TYPES.isdisjoint(map(type, values))
-        ):  # nearly all objects
-            obj.__class__ = layout.cls
-            layout.fill(obj, values)
-        else:
+        if not layout.fill(obj, values):
             self._fill_slowly(obj, key, layout, values)
         obj._t = LOADED
-        self.memory_used += memory.RECORD_FACTOR * len(record)
+        self.memory_used += RECORD_FACTOR * len(record)
 
     def _fill_slowly(self, obj: Obj, key: bytes, layout: Layout, values: list[Any]) -> None:
         """A collection, an owned object, one of an older schema or with extra fields, or a record that is damaged."""

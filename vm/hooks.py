@@ -47,6 +47,9 @@ class Machine(Protocol):
     def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> dict[str, Any]:
         """Slots of the class and their values, from a record of another schema; ``_x`` may be among them."""
 
+    def code_in_memory(self) -> tuple[set[str], set[int]]:
+        """Hashes of the sources, and numbers of the functions with frames, that the process may refer to any time."""
+
 
 class BareMachine:
     """A machine without code: for tools that read a world without running anything, and for tests."""
@@ -74,3 +77,7 @@ class BareMachine:
     def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> dict[str, Any]:
         """Refused: it knows one layout."""
         raise DamagedRecord(cls._name, f"schema {schema} of the class is not known")
+
+    def code_in_memory(self) -> tuple[set[str], set[int]]:
+        """None: there is no code."""
+        return set(), set()

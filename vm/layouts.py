@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.lang.assemble import make_filler
 from holdfast.vm import ids
+from holdfast.vm.codec import ABSENT, FORGED_TYPES
 from holdfast.vm.objects import NEW, Obj
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ class Token:
         self.n = n
 
 
+SPECIAL_TYPES = FORGED_TYPES | {type(ABSENT)}
+"""What a record without anything special does not hold among its fields."""
+
 LOADED = Token(0)
 """The token of an object that was loaded and not written since: older than every epoch."""
 
@@ -40,7 +44,6 @@ class Layout:
         "fill",
         "get",
         "head",
-        "length",
         "names",
         "number",
         "referents",
@@ -58,12 +61,19 @@ class Layout:
         getter = attrgetter(*cls._slots) if cls._slots else lambda obj: ()
         self.get: Any = (lambda obj: (getter(obj),)) if len(cls._slots) == 1 else getter
         self.cls = cls
-        self.length = len(self.head) + len(cls._slots)
-        self.fill = FunctionType(make_filler(len(self.head), cls._slots), {"__builtins__": {}})
-        """Puts the fields of a record, which has head and fields and nothing special, into an instance."""
+        self.fill: Callable[[Obj, list[Any]], bool] = _refuse
+        """Makes an object live, with the fields of a record that has nothing special.  False, and nothing done, when
+        there is something: an owner, extra fields, an older schema, a container, damage."""
+        if not self.collection and self.checked is None:
+            known = {"__builtins__": {}, "cls": cls, "special": SPECIAL_TYPES, "type": type, "len": len}
+            self.fill = FunctionType(make_filler(self.head, cls._slots), known)
         self.referents = _count_referents(cls)
         """How many references the host sees in an instance with neither owner nor extra fields.  Counting them takes
         0.1 µs, where asking for a slot that is not set takes 0.3."""
+
+
+def _refuse(obj: Obj, values: list[Any]) -> bool:
+    return False
 
 
 def _count_referents(cls: type[Obj]) -> int:

@@ -8,7 +8,8 @@ reference in a side record.  Guests go on meanwhile, so whatever had a shell in 
 counts as a root as well (``Heap.seen``): a reference can be written only by somebody who holds its shell.  Hence an
 object that is not marked at the end can be reached neither from memory nor from any state that was or will be written
 since the snapshot.  Deletions are written in batches between slices; a crash keeps a prefix of them, and leaves no
-reference to a deleted object in anything that lives.
+reference to a deleted object in anything that lives.  Behind them, old versions of files go that no function and no
+frame which is left comes from; what the process has compiled stays, since it may come to be referred to again.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from holdfast.vm.codec import (
 from holdfast.vm.definitions import Definitions
 from holdfast.vm.file_outbox import drop_all
 from holdfast.vm.heap import COMMIT_KEY, ROOT
-from holdfast.vm.side import CODE, commit_parts
+from holdfast.vm.side import CODE, FRAMES, commit_parts
 from holdfast.vm.stock import Counts, add, recount, stored
 from holdfast.vm.store import Store, WorldDamaged, WorldMissing, object_key, refuse_existing, refuse_open
 
@@ -67,6 +68,8 @@ class Report:
         """Number of the checkpoint that was looked at."""
         self.objects = self.live = self.garbage = self.deleted = 0
         self.pieces = self.side = self.bytes = 0
+        self.sources = 0
+        """Old versions of files that a collection deleted."""
         self.classes: dict[int, list[int]] = {}
         """Class number to count and bytes (statistics only)."""
         self.problems: list[Problem] = []
@@ -95,6 +98,10 @@ class _Graph:
         self.oids = array("Q")
         self.marks = bytearray()
         self.refs: list[int] = []
+        self.sources: set[str] = set()
+        """Hashes of those that the functions come from which were marked, """
+        self.codes: set[Any] = set()
+        """and numbers of the functions that have frames."""
         self.codec = bare_codec(self._refer)
         self.number = self.serial = 0
         self.roots: dict[str, int] = {}
@@ -144,7 +151,10 @@ class _Graph:
     def side_refs(self) -> Iterator[tuple[bytes, list[int]]]:
         """Key and references of each side record."""
         for key, record in self.view.scan(b"S"):
-            yield key, self.unpack(key, record)[1]
+            values, refs = self.unpack(key, record)
+            if key[1:2] == FRAMES and values:
+                self.codes.add(values[0])
+            yield key, refs
 
     def mark(self, grey: array[int], report: Report, progress: Progress) -> Iterator[None]:
         """Mark what the objects at the indices reach (they are marked already)."""
@@ -170,6 +180,8 @@ class _Graph:
         try:
             record = self.view.get(key)
             values, refs = self.unpack(key, record or b"")
+            if ids.class_of(oid) == ids.FUNCTION and type(values[4]) is bytes:
+                self.sources.add(values[4].hex())
             yield refs
             if any(type(value) is Pieces for value in values):
                 for piece_key, piece in self.view.scan(b"P" + key[1:]):
@@ -388,6 +400,7 @@ def collect(heap: Heap, progress: Progress = _silent) -> Generator[Report, None,
         if not report.problem_count:  # where something cannot be read, what it refers to is not known
             heap.condemned = graph.condemns
             yield from _delete(heap, graph, report, progress)
+            _delete_sources(heap, graph, report)
     finally:
         heap.seen = None
         heap.condemned = None
@@ -416,6 +429,26 @@ def _delete(heap: Heap, graph: _Graph, report: Report, progress: Progress) -> It
             yield report
     if batch:
         _write_deleted(heap, batch, gone)
+
+
+def _delete_sources(heap: Heap, graph: _Graph, report: Report) -> None:
+    """Delete what no function and no frame needs any more of the code.  In one step: while it is done, nothing is
+    compiled, and nothing is written."""
+    sources, codes = heap.machine.code_in_memory()
+    view = heap.store.snapshot()
+    try:
+        gone = Definitions(view).unneeded(graph.sources | sources, graph.codes | codes)
+    except DamagedRecord as error:
+        report.add(error.name, error.reason)
+        return
+    finally:
+        view.close()
+    batch = heap.store.batch()
+    for key in gone:
+        batch.delete(key)
+    if batch:
+        heap.store.write(batch)
+    report.sources = sum(not key.startswith(b"M" + CODE) for key in gone)
 
 
 def _write_deleted(heap: Heap, batch: Batch, gone: Counts) -> None:

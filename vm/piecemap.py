@@ -15,6 +15,7 @@ from holdfast.vm import ids
 from holdfast.vm.codec import ABSENT, FORGED_TYPES, DamagedRecord, check_values, key_name
 from holdfast.vm.pieces import (
     KEY_BYTES_MAX,
+    SMALL,
     PieceBase,
     PieceChanges,
     find_key_bytes,
@@ -24,14 +25,13 @@ from holdfast.vm.pieces import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from holdfast.vm.heap import Heap
     from holdfast.vm.pieces import Sink
 
 SHORT = KEY_BYTES_MAX // 4
 """Characters of a text whose key bytes are short in any case."""
-SMALL = 1 << 63
 BULK_STRIDE = 8
 """Entries written between two looks at the clock."""
 PAGE_KEYS = 64
@@ -41,6 +41,7 @@ CHUNK_SCAN = 512
 ENTRY_BYTES = 250
 """Estimate of what one cached entry keeps in memory."""
 
+_cached, _cache = dict.__len__, dict.__setitem__
 
 GONE = -1
 Entry = tuple[int, Any, int]
@@ -72,6 +73,11 @@ class MapChanges(PieceChanges):
         """See the base."""
         return [self.count, self.next]
 
+    @property
+    def complete(self) -> bool:
+        """Is there nothing older than these changes?  What is in the store then is of a split that came to nothing."""
+        return self.cleared or self.bulk is not None
+
     def find(self, key: Any) -> Entry | None:
         """What these changes say about the key; None when nothing."""
         entry = self.entries.get(key)
@@ -88,7 +94,7 @@ class MapChanges(PieceChanges):
 
     def write(self, heap: Heap, sink: Sink) -> Iterator[None]:
         """See the base."""
-        container, record = self.container, heap.codec.record
+        container, record = self.container, heap.codec.entry
         by_key = container.prefix + b"k"
         if self.cleared:
             sink.batch.delete_range(*piece_range(container.oid))
@@ -102,7 +108,7 @@ class MapChanges(PieceChanges):
             if sequence == GONE:
                 sink.batch.delete(place)
             else:
-                sink.batch.put(place, record(place, [sequence, value]))
+                sink.batch.put(place, record(place, sequence, value))
             yield
         yield from self._delete_from_order(heap, sink, deleted)
         yield from self._put_order(heap, sink, sorted(self.fresh.items(), key=itemgetter(0)))
@@ -113,7 +119,7 @@ class MapChanges(PieceChanges):
 
     def _write_bulk(self, heap: Heap, sink: Sink, bulk: dict[Any, Any]) -> Iterator[None]:
         """What was a raw dict, which may be huge; and cache it again, since its raw entries are hot."""
-        container, record = self.container, heap.codec.record
+        container, record = self.container, heap.codec.entry
         by_key = container.prefix + b"k"
         changes, put = container.changes, sink.batch.put
         for sequence, (key, value) in enumerate(bulk.items()):
@@ -124,7 +130,7 @@ class MapChanges(PieceChanges):
                 place = by_key + b"i" + key.to_bytes(key.bit_length() // 8 + 1, "big", signed=True)
             else:
                 place = by_key + key_bytes(heap, key)
-            put(place, record(place, [sequence, value]))
+            put(place, record(place, sequence, value))
             if changes is not container.changes or changes.entries:
                 container.keep_cached(key, value)
             else:
@@ -192,7 +198,7 @@ class MapLevel:
 class PieceMap(PieceBase, dict[Any, Any]):
     """The contents of a large Map or Set (there with nil for values).  Iteration is in order of insertion."""
 
-    __slots__ = ("changes", "count", "frozen", "heap", "levels", "next", "oid", "prefix")
+    __slots__ = ("changes", "count", "frozen", "heap", "int_prefix", "levels", "next", "oid", "prefix")
     __hash__ = None
 
     def __init__(self, heap: Heap, oid: int, count: int = 0, following: int = 0) -> None:
@@ -200,6 +206,7 @@ class PieceMap(PieceBase, dict[Any, Any]):
         self.heap = heap
         self.oid = oid
         self.prefix = b"P" + pack_number(oid)
+        self.int_prefix = self.prefix + b"ki"
         self.count = count
         self.next = following
         self.changes = MapChanges(following)
@@ -228,20 +235,20 @@ class PieceMap(PieceBase, dict[Any, Any]):
         """True when all entries are cached: what is not in the cache is nowhere."""
         return dict.__len__(self) == self.count
 
-    def _older(self, key: Any) -> list[Any] | tuple[int, Any] | None:
+    def _older(self, key: Any) -> Sequence[Any] | None:
         """Sequence number and value of a key that the current changes say nothing of."""
-        if self.changes.cleared:
+        if self.changes.complete:
             return None
         frozen = self.frozen
         if frozen is not None:
             entry = frozen.find(key)
             if entry is not None:
                 return None if entry[0] == GONE else entry[:2]
-            if frozen.cleared:
+            if frozen.complete:
                 return None
         heap = self.heap
         if type(key) is int and -SMALL < key < SMALL:  # as find_key_bytes does
-            place = self.prefix + b"ki" + key.to_bytes(key.bit_length() // 8 + 1, "big", signed=True)
+            place = self.int_prefix + key.to_bytes(key.bit_length() // 8 + 1, "big", signed=True)
         else:
             data = find_key_bytes(heap, key)
             if data is None:
@@ -250,7 +257,7 @@ class PieceMap(PieceBase, dict[Any, Any]):
         record = heap.store.read(place)
         if record is None:
             return None
-        values = heap.codec.unpack(place, record)
+        values = heap.codec.open_entry(place, record)
         if len(values) != 2 or type(values[0]) is not int:
             raise DamagedRecord(key_name(place), "it is not that of an entry")
         if type(values[1]) in FORGED_TYPES:
@@ -261,11 +268,11 @@ class PieceMap(PieceBase, dict[Any, Any]):
         """A key that is not cached."""
         changes = self.changes
         entry: Any = changes.find(key) if changes.entries or changes.bulk is not None else None
-        if entry is None and not self.whole:
+        if entry is None and _cached(self) != self.count:  # not whole
             entry = self._older(key)
         if entry is None or entry[0] == GONE:
             raise KeyError(key)
-        dict.__setitem__(self, key, entry[1])
+        _cache(self, key, entry[1])
         self.heap.memory_used += ENTRY_BYTES
         return entry[1]
 
@@ -301,7 +308,7 @@ class PieceMap(PieceBase, dict[Any, Any]):
 
     def _stored_after(self, last: int) -> list[tuple[int, Any]]:
         frozen = self.frozen
-        if self.changes.cleared or (frozen is not None and frozen.cleared):
+        if self.changes.complete or (frozen is not None and frozen.complete):
             return []
         found: list[tuple[int, Any]] = []
         letter = self.prefix + b"q"
@@ -316,7 +323,7 @@ class PieceMap(PieceBase, dict[Any, Any]):
 
     def _new_after(self, last: int) -> list[tuple[int, Any]]:
         """Entries of both changes that are new in them; an entry of the frozen ones may be in the store meanwhile."""
-        older = self.frozen.new_after(last) if self.frozen is not None and not self.changes.cleared else []
+        older = self.frozen.new_after(last) if self.frozen is not None and not self.changes.complete else []
         return older + self.changes.new_after(last)
 
     def _is_current(self, sequence: int, key: Any) -> bool:

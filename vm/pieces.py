@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 PIECES_ABOVE = {ids.LIST: 16_384, ids.MAP: 4_096, ids.SET: 4_096}
 """Elements or entries from which on a collection is kept in pieces.  A piece of a Map costs a read 1.5 times and a
 write 10 times what a raw dict costs; a record of 4,096 entries takes 0.3 ms to write again for each change."""
+SMALL = 1 << 63
+"""An Int that is smaller is short as a key."""
 KEY_BYTES_MAX = 200
 """Longer key bytes are replaced by their hash."""
 DECIMAL_BITS = 4_096
@@ -130,6 +132,9 @@ def key_bytes(heap: Heap, key: Any) -> bytes:
 def find_key_bytes(heap: Heap, key: Any) -> bytes | None:
     """The bytes that stand for a Map's key; None for an instance or function without an id: it is in no store."""
     kind = type(key)
+    if kind is int and -SMALL < key < SMALL:
+        small: int = key
+        return b"i" + small.to_bytes(small.bit_length() // 8 + 1, "big", signed=True)
     if kind is str:
         return _short(b"s" + key.encode())
     if kind is int or kind is bool or (kind is float and key.is_integer()):

@@ -4,23 +4,30 @@ A look-up in the store takes about as long as seven steps of a scan, and program
 neighbours: objects made together have ids in a row, entries of a Map lie together.  How much to read ahead is
 decided by what it has brought so far, with *credit* (the idea of competitive analysis: what is wasted stays a share
 of what is spent).  Each look-up that finds nothing read ahead earns a few records, each that does earns more; once
-there is enough for a scan, the next look-up is one.  So a program that touches single objects of a large world pays a
-fifth more, and one that touches all of them soon has them read in order, whatever the order in which it asks.
+there is enough for a scan, the next look-up is one, which is paid for by what it reads.  So a program that touches
+single objects of a large world pays a fifth more, and one that touches all of them soon has them read in order,
+whatever the order in which it asks.
+
+A scan reads the whole *block* of keys that the wanted one is in (those that differ in the last nine bits), so that
+scans of one region do not leave gaps between them, and nothing is read twice; and more, where blocks hold little.
 
 Invariant: what is kept here is what the store holds.  Every write takes out the keys that it changes.
 """
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 MISS_CREDIT = 4
-HIT_CREDIT = 8
+HIT_CREDIT = 24
 SCAN_MIN = 256
-SCAN_MAX = 1024
+BLOCK = 512
+FIRST_CHUNK = 2
+"""Records read first by a scan, then twice as many each time: one may be large, which is not known before."""
 SCAN_BYTES_MAX = 1 << 18
 """Where a scan ends, since records may be large: so that none takes longer than about a millisecond."""
 BYTES_MAX = 64 << 20
@@ -30,71 +37,101 @@ RECORD_BYTES = 200
 
 
 class ReadAhead:
-    """Records that were read ahead, each given out once."""
+    """Records that were read ahead, each given out once.
 
-    __slots__ = ("_credit", "_look_up", "_records", "_scan", "_size", "bytes_max")
+    ``items`` gives keys and records from a key on, in order.  It may end early, at damage or at the end of all: what
+    it does not bring is looked up alone when it is wanted, which words what is wrong.
+    """
+
+    __slots__ = ("_credit", "_items", "_kept", "_look_up", "_records", "_size", "bytes_max", "get")
 
     def __init__(
         self,
         look_up: Callable[[bytes], bytes | None],
-        scan: Callable[[bytes, bytes], Iterable[tuple[bytes, bytes]]],
+        items: Callable[[bytes], Iterator[tuple[bytes, bytes]]],
     ) -> None:
         self._look_up = look_up
-        self._scan = scan
-        """(prefix, first key) to keys and records in order."""
+        self._items = items
         self._records: dict[bytes, bytes] = {}
+        self._kept = 0
+        """Of them, those there were at the last look: what has gone since was given out."""
         self._size = 0
+        """Their bytes, and those of what was given out since they were last counted."""
         self._credit = 0
         self.bytes_max = BYTES_MAX
+        take, missed = self._records.pop, self._missed
 
-    def get(self, key: bytes) -> bytes | None:
-        """The record under the key of an object or piece, or None."""
-        record = self._records.pop(key, None)
-        if record is not None:
-            self._credit += HIT_CREDIT
-            self._size -= len(record) + RECORD_BYTES
-            return record
-        self._credit = credit = self._credit + MISS_CREDIT
+        def get(key: bytes) -> bytes | None:
+            """The record under the key of an object or piece, or None."""
+            return take(key, None) or missed(key)  # no record is empty
+
+        self.get = get
+
+    def _missed(self, key: bytes) -> bytes | None:
+        hits = self._kept - len(self._records)
+        self._kept -= hits
+        self._credit = credit = self._credit + MISS_CREDIT + HIT_CREDIT * hits
         if credit < SCAN_MIN:
             return self._look_up(key)
-        return self._read(key, min(credit, SCAN_MAX))
-
-    def _read(self, key: bytes, count: int) -> bytes | None:
-        """Scan from the key on, inside its class or collection."""
-        self._credit = 0
-        records = self._records
         if self._size > self.bytes_max:
-            self._forget_half()
-        prefix = key[:4] if key[:1] == b"O" else key[:10]
-        found: bytes | None = None
-        size = 0
-        for at, record in self._scan(prefix, key):
-            if at == key:
-                found = record
-                continue
-            if at in records or count <= 0 or size > SCAN_BYTES_MAX:
-                break  # what follows was read ahead before, or would be too much
-            records[at] = record
-            size += len(record) + RECORD_BYTES
-            count -= 1
-        self._size += size
-        return found
+            self._make_room()
+        self._read(key)
+        found = self._records.pop(key, None)
+        self._kept = len(self._records)
+        return self._look_up(key) if found is None else found
 
-    def _forget_half(self) -> None:
-        """Make room.  What was read in vain is a debt, which must be earned before the next scan."""
-        for key in list(self._records)[: len(self._records) // 2 + 1]:
-            self._size -= len(self._records.pop(key)) + RECORD_BYTES
-            self._credit -= 1
+    def _read(self, key: bytes) -> None:
+        """Scan the key's block, and what follows inside its class or collection until there are enough."""
+        records = self._records
+        prefix = key[:4] if key[:1] == b"O" else key[:10]
+        start = int.from_bytes(key[-2:], "big") // BLOCK * BLOCK
+        end = key[:-2] + (start + BLOCK - 1).to_bytes(2, "big")
+        start_key = max(key[:-2] + start.to_bytes(2, "big"), prefix)
+        items = self._items(start_key)
+        size = count = 0
+        part = FIRST_CHUNK
+        while size < SCAN_BYTES_MAX:
+            chunk = dict(islice(items, part))
+            if not chunk:
+                break
+            *_, last = chunk
+            known = last in records
+            inside = last.startswith(prefix)
+            if not inside:
+                chunk = {at: record for at, record in chunk.items() if at.startswith(prefix)}
+            records.update(chunk)
+            count += len(chunk)
+            size += sum(map(len, chunk.values())) + RECORD_BYTES * len(chunk)
+            if not inside or (last >= end and (known or count >= SCAN_MIN)):
+                break
+            part = min(2 * part, BLOCK - count) if count < BLOCK else BLOCK
+        self._size += size
+        self._credit -= max(count, SCAN_MIN)
+
+    def _make_room(self) -> None:
+        """Count anew, and forget the oldest half if there is much.  What was read in vain is a debt, which must be
+        earned before the next scan."""
+        records = self._records
+        if self._count() > self.bytes_max * 3 // 4:
+            for key in list(records)[: len(records) // 2 + 1]:
+                del records[key]
+                self._credit -= 1
+            self._count()
+
+    def _count(self) -> int:
+        self._size = sum(map(len, self._records.values())) + RECORD_BYTES * len(self._records)
+        return self._size
 
     def written(self, keys: Iterable[bytes]) -> None:
         """These keys are written now."""
-        if self._records:
+        records = self._records
+        if records:
             for key in keys:
-                record = self._records.pop(key, None)
-                if record is not None:
-                    self._size -= len(record) + RECORD_BYTES
+                if key in records:
+                    del records[key]
+                    self._kept -= 1
 
     def clear(self) -> None:
         """Forget everything."""
         self._records.clear()
-        self._size = 0
+        self._kept = self._size = 0

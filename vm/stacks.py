@@ -116,6 +116,10 @@ class Codes:
             self.world.outbox.meta[CODE + b"%d" % found] = pack(parts)
         return found
 
+    def numbers(self) -> set[int]:
+        """The numbers of all that are in memory."""
+        return set(self._protos)
+
     def write(self, proto: Proto) -> None:
         """Have the open checkpoint write a function's code, if no earlier one has: it has a frame of it."""
         outbox = self.world.outbox

@@ -139,7 +139,7 @@ class Store:
         self.broken: StoreError | None = None
         """Set by a failed write or flush; nothing is written until :meth:`reopen`."""
         self._db: Any = None
-        self._ahead = ReadAhead(self.get, self.scan)
+        self._ahead = ReadAhead(self.get, self._items)
         self.read = self._ahead.get
         """As :meth:`get`, for objects and pieces that a program wants: reads its neighbours ahead."""
         self._lock: int | None = None
@@ -282,6 +282,12 @@ class Store:
         Close the iterator, or let it go, before the store is closed.
         """
         return _scan(self._db, str(self.path), prefix, start)
+
+    def _items(self, start: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Keys and records from a key on, in half the time of :meth:`scan`; damage just ends it."""
+        if self._db is None:
+            _closed(start)
+        return iter(self._db.items(from_key=start))
 
     def last_before(self, prefix: bytes, key: bytes) -> tuple[bytes, bytes] | None:
         """The last key with the prefix that is not after the given one, and its record."""

@@ -29,7 +29,7 @@ from holdfast.vm.authority import Authority
 from holdfast.vm.builtins import builtins
 from holdfast.vm.checkpoint import Checkpointer
 from holdfast.vm.code import CodeTable, Place, UnitCode
-from holdfast.vm.codec import DamagedRecord
+from holdfast.vm.code_machine import CodeMachine
 from holdfast.vm.consoles import Console, Consoles, console_methods
 from holdfast.vm.crossing import Crossing
 from holdfast.vm.devices import Dir, add_grant, install_devices, make_caps, named_object
@@ -37,7 +37,7 @@ from holdfast.vm.domains import Cap, Domain
 from holdfast.vm.file_outbox import FileOutbox
 from holdfast.vm.frames import Capturer, go_on, places
 from holdfast.vm.guard import MemoryGuard
-from holdfast.vm.heap import FunctionParts, Heap
+from holdfast.vm.heap import Heap
 from holdfast.vm.helpers import Helpers, check_call, guest_callable
 from holdfast.vm.library import NO_LIBRARY, Library, checked
 from holdfast.vm.limits import CALL_DEPTH, reserve_stack
@@ -65,7 +65,7 @@ NO_NAMES: dict[str, Any] = {}
 """No arguments by name; never written."""
 
 
-class World:
+class World(CodeMachine):
     """One open world.  Use :meth:`open`, and :meth:`close` (or ``with``)."""
 
     def __init__(
@@ -306,84 +306,6 @@ class World:
         if self.monitor.acting is not None:
             made._o = self.monitor.acting
         return made
-
-    # ------------------------------------------------------------------ what the heap asks (Machine)
-
-    def find_class(self, number: int) -> type[Obj] | None:
-        """The class with the number; its module is linked if it has not been."""
-        if number not in self.class_rows:  # as all of them, while the commit record is read
-            return None
-        info = self.linker.by_number.get(number)
-        if info is None:
-            row = self.class_rows[number]
-            self.modules.load_stored(row["module"])
-            if number not in self.linker.by_number:
-                self.modules.define(row["module"], row["name"])
-            info = self.linker.by_number.get(number)
-        return info.python if info is not None else None
-
-    def name_of(self, value: Any) -> tuple[str, str] | None:
-        """Built-in functions and ``caps`` are stored by name, classes by their number, since they may be renamed."""
-        for name in ("caps", "threads"):
-            if value is self.globals[name]:
-                return "b", name
-        cls = value.__dict__.get("__hold_class__") if type(value) is FunctionType else None
-        if cls is not None:
-            return ("c", str(cls._k)) if cls._k in self.linker.by_number else ("b", cls._name)
-        if isinstance(value, FunctionType):
-            method = value.__dict__.get("__hold_method__")
-            if method is not None:
-                return "M", method
-            name = value.__name__
-            if "__hold_outside__" in value.__dict__:  # another one may have been granted under its name since
-                return "x", value.__dict__["__hold_outside__"]
-            for space in ("b", "h"):
-                if self.globals.get(f"{space}:{name}") is value:
-                    return space, name
-        return None
-
-    def named(self, module: str, name: str) -> Any:
-        """What a stored name stands for."""
-        if module == "b" and name in ("caps", "threads"):
-            return self.globals[name]
-        if module == "c":
-            number = int(name) if name.isdigit() and len(name) < 20 else 0
-            if self.find_class(number) is not None:
-                info = self.linker.by_number[number]
-                return self.globals[f"{info.module}:{info.name}"]
-        found = self.globals.get(f"{module}:{name}") if module in ("b", "h", "x", "M") else None
-        if found is None and module == "x":
-            found = self.outside.missing(name)
-        if found is None:
-            raise DamagedRecord(f"{module}:{name}", "nothing in the world has this name")
-        return found
-
-    def function_parts(self, function: FunctionType) -> FunctionParts:
-        """How a function that is a value is stored: its code by hash and number, and what it has captured."""
-        proto = self.table.proto_of(function.__code__)
-        if proto is None:
-            fail("TypeError", f"the host function {function.__name__} cannot be stored")
-        cells = [cell.cell_contents for cell in function.__closure__ or ()]
-        names = dict(zip(function.__code__.co_freevars, cells, strict=True))
-        captured = [names.get(name) for name in proto.function.captures]  # the last one of an owned one is its domain
-        return FunctionParts(bytes.fromhex(proto.unit.hash), proto.function.index, proto.unit.unit.module, captured)
-
-    def make_function(self, parts: FunctionParts) -> FunctionType:
-        """A stored function again."""
-        self.modules.load_stored(parts.module)  # it calls what its module defines by name, in the newest version
-        unit = self.modules.version(parts.module, parts.source.hex())
-        proto = unit.protos[parts.index] if 0 <= parts.index < len(unit.protos) else None
-        if proto is not None and len(parts.captured) == len(proto.function.captures) + 1:
-            if isinstance(parts.captured[-1], Domain):
-                return self.authority.value_of(proto, list(parts.captured))
-        if proto is None or len(parts.captured) != len(proto.function.captures):
-            raise DamagedRecord(f"a function of {parts.module[:80]}", "its source has no such function")
-        made: FunctionType = proto.instance() if proto.unit.definer else proto.maker()(*parts.captured)
-        return made
-
-    def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> dict[str, Any]:
-        """An instance from a record of an older version of its class."""
-        return self.upgrades.upgrade(cls, schema, fields, extra)
 
     # ------------------------------------------------------------------ classes
 

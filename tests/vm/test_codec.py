@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from holdfast.vm.codec import (
     ABSENT,
+    Codec,
     DamagedRecord,
     Named,
     Reference,
@@ -21,7 +22,7 @@ from holdfast.vm.codec import (
     open_record,
     seal_record,
 )
-from holdfast.vm.objects import UNSET
+from holdfast.vm.objects import UNSET, Error, make_error
 from tests.vm.worlds import plain
 
 KEY = b"O" + struct.pack(">Q", 300 << 40 | 7)
@@ -76,6 +77,47 @@ def test_a_cut_record_is_found(values: list[Any], data: st.DataObject) -> None:
         codec.unpack(KEY, record[: data.draw(st.integers(0, len(record) - 1))])
     with pytest.raises(DamagedRecord):
         codec.unpack(KEY, record + b"\0")
+
+
+NUMBERS = st.one_of(st.integers(0, 2**33), st.sampled_from([127, 128, 255, 256, 65535, 65536, 2**32 - 1, 2**32, -1]))
+
+
+@given(NUMBERS, st.one_of(VALUES, st.integers(0, 2**63 - 1).map(lambda oid: new(oid))))
+def test_entries_are_records(number: int, value: Any) -> None:
+    """An entry is byte for byte the record of its number and value, and read as one."""
+    codec = bare_codec()
+    codec = Codec(lambda obj: 300 << 40 | 9, codec._function_id, codec._name_of, codec._refer, codec._named)
+    record = codec.record(KEY, [number, value])
+    assert codec.entry(KEY, number, value) == record
+    left, right = list(codec.open_entry(KEY, record)), codec.unpack(KEY, record)
+    assert all(same(one, other) for one, other in zip(left, right, strict=True))
+
+
+@given(NUMBERS, st.integers(1, 2**63 - 1), st.lists(st.integers(0, 255), max_size=2), st.data())
+def test_damaged_entries_are_found(number: int, oid: int, changed: list[int], data: st.DataObject) -> None:
+    """Whatever is wrong with an entry, it is refused as any record, also where the checksum was made to fit."""
+    codec = bare_codec()
+    payload = bytearray(codec.pack([number, Reference(oid)]))
+    for byte in changed:
+        payload[data.draw(st.integers(0, len(payload) - 1))] = byte
+    record = bytearray(seal_record(KEY, bytes(payload)))
+    if data.draw(st.booleans()):
+        record[data.draw(st.integers(0, len(record) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    outcomes = []
+    for read in (codec.unpack, codec.open_entry):
+        try:
+            outcomes.append(list(read(KEY, bytes(record))))
+        except DamagedRecord as error:
+            outcomes.append([str(error)])
+    assert len(outcomes[0]) == len(outcomes[1])
+    assert all(same(one, other) for one, other in zip(*outcomes, strict=True))
+
+
+def new(oid: int) -> Error:
+    """An object with the id, or without one if that is 0."""
+    made = make_error("Error", "some")
+    made._i = oid
+    return made
 
 
 @given(st.integers(1, 2**63 - 1), st.integers(1, 2**63 - 1))

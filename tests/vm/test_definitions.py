@@ -5,11 +5,13 @@ A class and a function are then as they were last defined.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from holdfast.vm import maintenance
+from holdfast.vm.codec import open_record
 from holdfast.vm.store import Store
 from holdfast.vm.world import World
 
@@ -177,3 +179,76 @@ def test_check_finds_a_missing_source(tmp_path: Path) -> None:
     assert any("function" in problem for problem in found)
     out = run(path, ("try { print(root.p.x) } catch e { print(e.kind, e.message) }", "use.hold"))
     assert len(out) == 1 and "the record of source of p.hold is damaged" in out[0]
+
+
+def collect(path: Path) -> set[str]:
+    """Collect garbage; the texts of ``p.hold`` that are still there."""
+    with World.open(path, durability="process") as world:
+        for report in maintenance.collect(world.heap):
+            last = report
+        assert last.problem_count == 0
+    store = Store(path, create=False)
+    try:
+        found = set()
+        for key, record in store.scan(b"Msource:"):
+            text, name, _ = json.loads(open_record(key, record))
+            if name == "p.hold":
+                found.add(text)
+        return found
+    finally:
+        store.close()
+
+
+def test_old_versions_go_when_nothing_needs_them(tmp_path: Path) -> None:
+    """A collection leaves the newest version of a file, the last one that defined what has gone from it, and those
+    that a function or a living frame comes from; all of these go on as they were."""
+    path = tmp_path / "w"
+    texts = {
+        "plain": "print(1)",
+        "closure": "let K = 2\nroot.f = fn() => K * 10\nprint(root.f())",
+        "frame": "root.g = fn(n) {\n  receive()\n  return n + 3\n}\nroot.t = spawn root.g(4)\nroot.g = nil",
+        "class": "class C { x }\nroot.c = C(x: 5)",
+        "other": "print(6)",
+        "newest": "print(7)",
+    }
+    for text in texts.values():
+        run(path, (text, "p.hold"))
+    kept = collect(path)
+    assert kept == {texts[name] for name in ("closure", "frame", "class", "newest")}
+    assert problems(path) == []
+    use = ("print(root.f(), root.c)\nroot.t.send(nil)\nprint(root.t.join())", "use.hold")
+    assert run(path, use) == ["20 C(x: 5)", "7"]
+    assert run(path, ("root.f = nil\nroot.t = nil", "use.hold")) == []
+    assert collect(path) == {texts[name] for name in ("closure", "class", "newest")}  # K was last defined there
+    assert problems(path) == []
+    assert run(path, ("print(root.c)", "use.hold")) == ["C(x: 5)"]
+
+
+def test_what_is_compiled_keeps_its_source(tmp_path: Path) -> None:
+    """While a process has a function of an old version in memory, it may store it any time."""
+    path = tmp_path / "w"
+    run(path, ("root.f = fn() => 10", "p.hold"))
+    with World.open(path, durability="process") as world:
+        world.run_source("print(1)", "p.hold")
+        world.run_source("let held = root.f\nroot.f = nil\nroot.hold = fn() => held", "use.hold")
+        world.checkpoint()
+        for _ in maintenance.collect(world.heap):
+            pass
+        world.run_source("root.again = root.hold()", "use.hold")
+    assert run(path, ("print(root.again())", "more.hold")) == ["10"]
+    assert problems(path) == []
+
+
+def test_a_collection_between_the_versions(tmp_path: Path) -> None:
+    """A version that is run again after its source has gone is there again."""
+    path = tmp_path / "w"
+    one, two = ("root.f = fn() => 1", "p.hold"), ("root.f = nil", "p.hold")
+    run(path, one)
+    run(path, two)
+    assert collect(path) == {two[0]}
+    assert run(path, one) == []
+    assert run(path, two) == []
+    assert run(path, one) == []
+    assert collect(path) == {one[0]}
+    assert run(path, ("print(root.f())", "use.hold")) == ["1"]
+    assert problems(path) == []

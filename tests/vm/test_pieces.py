@@ -293,6 +293,30 @@ def test_growth_of_a_stored_map(tmp_path: Path) -> None:
     world.close()
 
 
+def test_a_new_key_of_a_growing_map_is_not_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a checkpoint puts a Map in pieces, and after it, new keys are known to be new without a look-up."""
+    world = World(tmp_path / "w")
+    root = world.touch(world.heap.root)
+    root.v["m"] = world.new("Map", {number: number for number in range(MANY_MAP)})
+    asked: list[bytes] = []
+    monkeypatch.setattr(world.store, "read", asked.append)
+    opened = world.checkpoints.begin()
+    while not isinstance(root.v["m"].v, PieceMap):
+        opened.step()
+    going, number = True, MANY_MAP
+    while going:
+        world.touch(root.v["m"]).v[number] = number
+        number += 1
+        going = opened.step()
+    for late in range(number, number + 100):
+        world.touch(root.v["m"]).v[late] = late
+    assert asked == []
+    assert list(root.v["m"].v) == list(range(number + 100))
+    world.save()
+    assert asked == []
+    world.close()
+
+
 @pytest.mark.parametrize(
     "values",
     [
@@ -356,6 +380,9 @@ def test_pieces_of_an_abandoned_split(tmp_path: Path) -> None:
             assert list(world.store.scan(b"P"))
             assert list(maintenance.check(world.store))[-1].problems == []
         else:
+            seen = list(world.heap.root.v["m"].v)
+            assert seen == ["a", *(f"1 {number}" for number in range(MANY_MAP - 1))]
+            assert "0 5" not in world.heap.root.v["m"].v
             opened.run()
     world.close()
     world = World(tmp_path / "w")
