@@ -340,7 +340,10 @@ class Codec:
     def _refuse(self, key: bytes, error: ValueError) -> NoReturn:
         trouble, self._trouble = self._trouble, None
         if isinstance(trouble, DamagedRecord) or (trouble is not None and not isinstance(trouble, ValueError)):
-            raise trouble from None
+            try:
+                raise trouble from None
+            finally:
+                del trouble  # else it would keep this frame, and that one it, and all that called until they are found
         raise DamagedRecord(key_name(key), str(trouble or error)) from None
 
     def _make_ext_hook(self) -> Callable[[int, bytes], Any]:

@@ -42,6 +42,7 @@ from holdfast.vm.objects import ERRORS, NEW, Box, Collections, Obj, fail
 from holdfast.vm.piecelist import PieceList
 from holdfast.vm.piecemap import PieceMap
 from holdfast.vm.pieces import PieceBase
+from holdfast.vm.prefetch import NotNow, Prefetch
 from holdfast.vm.side import commit_parts
 from holdfast.vm.stock import Stock
 from holdfast.vm.store import Store, StoreError, WorldDamaged, object_key
@@ -88,6 +89,9 @@ class Heap:
         self._function_ids: weakref.WeakKeyDictionary[FunctionType, int] = weakref.WeakKeyDictionary()
         self._wanted: list[int] | None = None
         self.codec = Codec(self.identify, self.function_ref, self.machine.name_of, self.ref, self.machine.named)
+        self.hasty = False
+        """While records are decoded that nobody has asked for: references may only be made shells."""
+        store.decode_ahead(Prefetch(self).take)
         self.large = LargeTexts(self)
         self.codec.outline = self.large.outline
         self.seen: list[int] | None = None
@@ -186,6 +190,10 @@ class Heap:
         self.classes[live._k] = live
         self._ghosts[live._k] = live._ghost
 
+    def layout_of(self, number: int) -> Layout | None:
+        """The layout of the classes' instances, None for a class that is not known yet."""
+        return self._loading.get(number)
+
     def _ghost_class(self, number: int) -> type[Obj]:
         cls = self.machine.find_class(number)
         if cls is None:
@@ -244,6 +252,8 @@ class Heap:
         number = oid >> SERIAL_BITS
         ghost = self._ghosts.get(number)
         if ghost is None or number == TEXT:
+            if self.hasty:
+                raise NotNow
             if number == TEXT:
                 return self.large.load(oid)
             if number == ids.FUNCTION:

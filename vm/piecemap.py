@@ -235,6 +235,15 @@ class PieceMap(PieceBase, dict[Any, Any]):
         """True when all entries are cached: what is not in the cache is nowhere."""
         return dict.__len__(self) == self.count
 
+    @property
+    def settled(self) -> bool:
+        """Does the store have all entries but those that the changes name?"""
+        return self.frozen is None and not self.changes.complete
+
+    def is_cached(self, key: Any) -> bool:
+        """Is the key's entry in memory?"""
+        return dict.__contains__(self, key)
+
     def _older(self, key: Any) -> Sequence[Any] | None:
         """Sequence number and value of a key that the current changes say nothing of."""
         if self.changes.complete:

@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from holdfast.vm import logs
 from holdfast.vm.batch import Batch
-from holdfast.vm.readahead import BYTES_MAX, ReadAhead
+from holdfast.vm.readahead import BYTES_MAX, Decoder, ReadAhead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -275,6 +275,10 @@ class Store:
     def limit_read_ahead(self, size: int) -> None:
         """Keep no more than about so many bytes of records that were read ahead."""
         self._ahead.bytes_max = min(size, BYTES_MAX)
+
+    def decode_ahead(self, decode: Decoder) -> None:
+        """Have what is read ahead decoded."""
+        self._ahead.decode = decode
 
     def scan(self, prefix: bytes, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
         """Keys and records with the prefix, in key order, from ``start`` on (the whole key).
@@ -547,9 +551,9 @@ class Snapshot:
 
 
 def _scan(source: Any, path: str, prefix: bytes, start: bytes | None) -> Iterator[tuple[bytes, bytes]]:
-    key = prefix if start is None else start
+    key = first = prefix if start is None else start
     try:
-        for key, record in source.items(from_key=key):
+        for key, record in source.items(from_key=first):
             if not key.startswith(prefix):
                 return
             yield key, record

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.vm import checkpoint, ids, piecelist, piecemap, pieces
+from holdfast.vm import checkpoint, ids, piecelist, piecemap, pieces, prefetch, readahead
 from holdfast.vm.heap import Heap
 from holdfast.vm.objects import Obj, live
 from tests.vm.worlds import LINK, POINT, Machine, World, closure, plain
@@ -35,6 +35,13 @@ SMALL = [
     mock.patch.object(piecelist, "PAGE_CHUNKS", 2),
 ]
 """Limits so small that every path is taken."""
+EAGER = [
+    mock.patch.object(readahead, "MISS_CREDIT", 10_000),
+    mock.patch.object(readahead, "SCAN_MIN", 4),
+    mock.patch.object(prefetch, "PROBES", 3),
+    mock.patch.object(prefetch, "CROWDED", 1e9),
+]
+"""Every look-up reads ahead, and decodes what it can."""
 
 SCALARS: list[Any] = [None, True, False, 0, 1, 2, -1, 3, 2**63, 2**64, -(2**70), 10**40, 0.0, -0.0, 1.0, 2.5, 1e300]
 SCALARS += [float("inf"), "", "a", "b", "ü", "\U0001f600", b"", b"a", "a" * 300, b"a" * 300, "a" * 301]
@@ -365,7 +372,7 @@ def test_heap_is_the_model_long(first: int) -> None:
 def drive(seed: int) -> None:
     """One run of the driver under small limits."""
     with ExitStack() as stack:
-        for patch in SMALL:
+        for patch in SMALL + EAGER * (seed % 2):
             stack.enter_context(patch)
         folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
         Driver(Path(folder) / "w", seed).run(160)
