@@ -18,12 +18,12 @@ COMMANDS: dict[str, Command] = {
     "help": Command("", "this list"),
     "inspect": Command("X", "take an object apart: a name, a path as root.a[0], or a KID as K-1f3a"),
     "threads": Command("", "the threads of this world"),
-    "kill": Command("K-…", "end a thread; its finally blocks run"),
-    "suspend": Command("K-…", "let a thread not run"),
-    "resume": Command("K-…", "let it go on"),
-    "step": Command("K-…", "let it go on to its next call, turn of a loop, or where it waits"),
-    "log": Command("K-… [N]", "what a thread has printed, from line N on"),
-    "frame": Command("K-… N X", "the value of an expression among the variables of frame N of a thread"),
+    "kill": Command("T", "end a thread; its finally blocks run"),
+    "suspend": Command("T", "let a thread not run"),
+    "resume": Command("T", "let it go on"),
+    "step": Command("T", "let it go on to its next call, turn of a loop, or where it waits"),
+    "log": Command("T [N]", "what a thread has printed, from line N on"),
+    "frame": Command("T N X", "the value of an expression among the variables of frame N of a thread"),
     "source": Command("NAME", "the source of a function, class, method or module"),
     "time": Command("ENTRY", "run an entry and tell how long it took"),
     "checkpoint": Command("", "make everything durable now"),
@@ -39,7 +39,8 @@ def _help() -> str:
     lines.append("  ?NAME              what is known about a name: ?print, ?List.push, ?while")
     lines += [f"  :{name + ' ' + command.argument:<17} {command.doc}" for name, command in COMMANDS.items()]
     lines.append(
-        "\nVariables, functions and classes of a session live in the world: leave, come back, and they are there."
+        "\nT is a thread: a name, a path as root.worker, or a KID.  "
+        "Variables, functions and classes of a session live in the world: leave, come back, and they are there."
     )
     return "\n".join(lines)
 

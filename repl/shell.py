@@ -141,7 +141,8 @@ class Shell:
 
     async def thread_command(self, server: asyncio.Task[None], name: str, rest: str) -> None:
         """A command for one thread."""
-        kid, *more = rest.split(None, 2 if name == "frame" else 1)
+        which, *more = rest.split(None, 2 if name == "frame" else 1)
+        kid = which if which.startswith("K-") else self.kid_of(which)
         if name in ACTS and not more:
             found = await beside(server, self.session.act(kid, name))
             self.out(told(found.row))
@@ -156,6 +157,13 @@ class Shell:
             self.show(await beside(server, self.session.frame(kid, int(more[0]), more[1], self.width)))
         else:
             raise Failure(f"write :{name} {COMMANDS[name].argument}")
+
+    def kid_of(self, what: str) -> str:
+        """The KID of the thread that a name or path of the session stands for."""
+        data = self.session.inspect(what, self.width).data
+        if data["kind"] != "Thread" or data["id"] is None:
+            raise Failure(f"{what} is no thread but a {data['kind']}", exits.FAILED)
+        return str(data["id"])
 
     def answer(self, name: str, rest: str) -> str:
         """The text that answers a command."""

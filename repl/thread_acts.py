@@ -33,7 +33,7 @@ RUNS = ("ready", "running")
 
 
 def find(world: World, kid: str) -> Thread:
-    """The thread with a KID, alive or not.
+    """The thread with a KID, or at a path from the root, alive or not.
 
     Raises Failure.
     """
@@ -41,9 +41,9 @@ def find(world: World, kid: str) -> Thread:
     from holdfast.vm.objects import kind_name
 
     try:
-        found = Inspector(world).by_kid(kid)
+        found = Inspector(world).find(kid)
     except Failure as failure:
-        if failure.code == FAILED:
+        if failure.code == FAILED and kid.startswith("K-"):
             raise Failure(f"the world has no thread {kid}", FAILED) from None
         raise
     if not isinstance(found, world.thread_class):

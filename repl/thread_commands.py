@@ -28,7 +28,7 @@ from_option = click.option(
     metavar="N",
     help="Begin with this line; the first one has number 0.  Below 0: with the last so many.",
 )
-thread_argument = click.argument("thread", metavar="KID")
+thread_argument = click.argument("thread", metavar="THREAD")
 
 
 @click.command(
@@ -111,12 +111,14 @@ def act(what: str, thread: str, world: str, signals: Signals, late: str = "") ->
     return exits.OK
 
 
-@click.command(context_settings=SETTINGS, epilog=examples("holdfast kill K-60000000001"))
+@click.command(context_settings=SETTINGS, epilog=examples("holdfast kill K-60000000001", "holdfast kill root.worker"))
 @world_option
 @thread_argument
 @click.pass_obj
 def kill(signals: Signals, thread: str, world: str) -> int:
     """End a thread.
+
+    THREAD is a KID, or a path as root.worker.
 
     Its finally blocks run, no catch stops it, and it is failed then.  In a world that nobody has open no other thread
     runs meanwhile.
@@ -132,6 +134,8 @@ def kill(signals: Signals, thread: str, world: str) -> int:
 def suspend(signals: Signals, thread: str, world: str) -> int:
     """Let a thread not run until it is resumed.
 
+    THREAD is a KID, or a path as root.worker.
+
     That holds however often the world is closed and opened.
     """
     return act("suspend", thread, world, signals)
@@ -143,6 +147,8 @@ def suspend(signals: Signals, thread: str, world: str) -> int:
 @click.pass_obj
 def resume(signals: Signals, thread: str, world: str) -> int:
     """Let a suspended thread go on.
+
+    THREAD is a KID, or a path as root.worker.
 
     In a world that nobody has open it goes on when somebody opens it.
     """
@@ -158,6 +164,8 @@ def resume(signals: Signals, thread: str, world: str) -> int:
 @click.pass_obj
 def step(signals: Signals, thread: str, world: str) -> int:
     """Let a thread go on to its next safepoint.
+
+    THREAD is a KID, or a path as root.worker.
 
     It is suspended there.  That is a call, a turn of a loop, or where it waits.  In a world that nobody has open no
     other thread runs meanwhile.
@@ -186,6 +194,8 @@ def step(signals: Signals, thread: str, world: str) -> int:
 def log(signals: Signals, thread: str, world: str, first: int, numbers: bool) -> int:
     """Write what a thread has printed.
 
+    THREAD is a KID, or a path as root.worker.
+
     Threads that it has started print to the same console.  That keeps its last 10,000 lines (fewer when they are long),
     also of a thread that has ended, as long as something refers to it.  The numbers of lines never change.
     """
@@ -212,6 +222,8 @@ def log(signals: Signals, thread: str, world: str, first: int, numbers: bool) ->
 @click.pass_obj
 def attach(signals: Signals, thread: str, world: str, first: int, typing: bool) -> int:
     """Follow what a thread prints until it ends, and end as it does.
+
+    THREAD is a KID, or a path as root.worker.
 
     Each line that is typed is sent to the thread: receive() gives it a message whose value is the line, a Text.
     Ctrl-C leaves, and the thread goes on.  A world that nobody has open is opened for that, and all its threads go on

@@ -98,11 +98,35 @@ def test_frame_refused(folder: Path, where: Any) -> None:
         "'nowhere' is not defined",
         "error: the world has no thread K-60000000fff\n",
         "by zero",
-        "error: write :frame K-… N X\n",
-        "error: write :kill K-…\n",
+        "error: write :frame T N X\n",
+        "error: write :kill T\n",
     ):
         assert text in errors, errors
     assert good(folder, "ps").count("receiving") == 2
+
+
+@both
+def test_threads_by_name(tmp_path: Path, where: Any) -> None:
+    """What a name or path of the session stands for need not be looked up for its KID."""
+    run(tmp_path, "root.names = [1]")
+    with where(tmp_path):
+        out, errors = entries(
+            tmp_path,
+            "let t = spawn (fn(own) { print(own); receive(); return own })(7)",
+            "root.work = [t]",
+            ":suspend t",
+            ":frame t 0 own + 1",
+            ":log root.work[0]",
+            ":resume root.work[0]",
+            ":kill t",
+            ":kill root.names",
+            ":kill none",
+            ":kill t",
+        )
+    assert [line.split()[2] for line in out if line[:2] == "K-"] == ["suspended", "receiving", "failed"], out
+    assert "8" in out and "7" in out
+    assert "root.names is no thread but a List" in errors and "nothing under the name 'none'" in errors
+    assert "has ended (failed)" in errors
 
 
 def test_frame_of_a_failed_thread(tmp_path: Path) -> None:

@@ -246,9 +246,27 @@ def test_refused(folder: Path, where: Any) -> None:
             done = holdfast(folder, what, root)
             assert done.code == exits.FAILED and f"{root} is no thread but a Map" in done.err, what
             done = holdfast(folder, what, "x")
-            assert (done.code, done.err) == (exits.USAGE, "error: x is no KID: it looks like K-1f3a\n"), what
+            assert (done.code, done.err) == (exits.FAILED, "error: there is nothing under the name 'x'\n"), what
+            done = holdfast(folder, what, "K-x")
+            assert (done.code, done.err) == (exits.USAGE, "error: K-x is no KID: it looks like K-1f3a\n"), what
+            done = holdfast(folder, what, "a b")
+            assert done.code == exits.USAGE and "neither a KID nor a path" in done.err, what
     (folder / "none").mkdir()
     assert holdfast(folder / "none", "kill", "K-60000000001").code == exits.WORLD
+
+
+@both
+def test_by_path(tmp_path: Path, where: Any) -> None:
+    """A thread is found under the root, too."""
+    run(tmp_path, "root.work = [spawn fn() { print(1); receive() }()]\n" + SETTLED)
+    with where(tmp_path):
+        assert "suspended" in good(tmp_path, "suspend", "root.work[0]")
+        assert good(tmp_path, "log", "root.work[0]") == "1\n"
+        assert "failed" in good(tmp_path, "kill", "root.work[0]")
+        done = holdfast(tmp_path, "kill", "root.work")
+        assert (done.code, done.err) == (exits.FAILED, "error: root.work is no thread but a List\n")
+        done = holdfast(tmp_path, "kill", "root.work[0]")
+        assert (done.code, done.err) == (exits.FAILED, "error: the thread root.work[0] has ended (failed)\n")
 
 
 def test_kill_one_that_does_not_end(tmp_path: Path) -> None:
@@ -696,10 +714,10 @@ def test_calls_that_make_no_sense(folder: Path) -> None:
         line = Line(connection)
         texts = [
             ("act", {"thread": first, "what": "eat"}, "cannot be told to 'eat'"),
-            ("act", {"thread": "", "what": "kill"}, "is no KID"),
+            ("act", {"thread": "", "what": "kill"}, "neither a KID nor a path"),
             ("act", {"thread": "K-" + "f" * 16, "what": "kill"}, "too large"),
             ("log", {"thread": "K-1", "first": 0, "numbers": False}, "has no thread"),
-            ("attach", {"thread": "\x00" * 1000, "first": 0}, "is no KID"),
+            ("attach", {"thread": "\x00" * 1000, "first": 0}, "neither a KID nor a path"),
             ("frame", {"thread": first, "number": 0, "text": b"1", "width": 80}, "in no session"),
             ("start", {"program": {"main": {"name": "a.hold", "content": b"let = 3"}}}, "a.hold:1"),
             ("start", {"program": {"main": {"name": "a.hold", "content": b"\xff"}}}, "UTF-8"),
