@@ -141,6 +141,11 @@ class Running:
         """Send a signal."""
         self.process.send_signal(number)
 
+    def stop(self) -> None:
+        """Have it stand still; all its threads do when this returns."""
+        self.send(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
+
     def end(self) -> Result:
         """Wait for its end."""
         out, err = self.process.communicate(timeout=DEADLINE_S)

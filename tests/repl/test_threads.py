@@ -574,7 +574,7 @@ def test_who_is_slow_learns_why(tmp_path: Path) -> None:
         host.line()
         with Running(tmp_path, "attach", kid) as running:
             assert running.line() == "tick 1"
-            running.send(signal.SIGSTOP)
+            running.stop()
             host.send(signal.SIGTERM)
             with pytest.raises(TimeoutExpired):
                 host.process.wait(0.5)
