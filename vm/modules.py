@@ -200,8 +200,19 @@ class Modules:
         self.loading.append(module)
         try:
             return compile_source(text, name, module, mode, self.names(module), importer, session)
+        except CompileError as error:
+            for diagnostic in error.diagnostics:
+                self.suggest_library(diagnostic)
+            raise
         finally:
             self.loading.pop()
+
+    def suggest_library(self, diagnostic: Diagnostic) -> None:
+        """Where a name is not defined under which the library has a module, say how that is imported."""
+        start, end = diagnostic.span
+        name = diagnostic.source.text[start:end]
+        if diagnostic.code == "E0101" and self.world.library.text(PREFIX + name) is not None:
+            diagnostic.hint = f'write import "{PREFIX}{name}" as {name}'
 
     def names(self, module: str) -> dict[str, str]:
         """The names that a module finds defined: the built-in ones, and host functions for the library's own."""

@@ -36,6 +36,14 @@ def test_programs_cannot_name_host_functions(world: World) -> None:
     assert "host_sqrt" in refused(lambda: world.run_source('import { host_sqrt } from "std/math"\nprint(host_sqrt(4))'))
 
 
+def test_a_missing_import_is_told(world: World) -> None:
+    """Where the library has a module of the name, the hint is how to import it, and that works."""
+    told = refused(lambda: world.run_source("print(json.stringify([1]))"))
+    assert 'write import "std/json" as json' in told
+    world.run_source('import "std/json" as json\nprint(json.stringify([1]))')
+    assert "define it with" in refused(lambda: world.run_source("print(nothing_of_that_name)"))
+
+
 def test_modules_of_programs_cannot_name_host_functions(world: World, tmp_path: Path) -> None:
     """Nor in a module of the user, even in a folder called std."""
     (tmp_path / "std").mkdir()
