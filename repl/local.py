@@ -29,6 +29,7 @@ opened: in 100,000 threads it would take 0.3 s, soon and again."""
 
 if TYPE_CHECKING:
     from holdfast.vm.store import Durability
+    from holdfast.vm.thread import Thread
     from holdfast.vm.world import World
 
 
@@ -76,9 +77,10 @@ def open_world(options: Options) -> World:
 class Typed:
     """A line on its way from the helper thread that reads it to the thread of the world that gets it."""
 
-    def __init__(self, world: World, kid: str) -> None:
+    def __init__(self, world: World, kid: str, thread: Thread) -> None:
         self.world = world
         self.kid = kid
+        self.thread = thread
         self.lines: deque[tuple[str, Future[None]]] = deque()
 
     def deliver(self, line: str) -> None:
@@ -98,7 +100,7 @@ class Typed:
         while self.lines:
             line, arrived = self.lines[0]
             try:
-                if not thread_acts.tell(self.world, self.kid, line):
+                if not thread_acts.tell(self.world, self.kid, line, self.thread):
                     return  # the mailbox is full
                 arrived.set_result(None)
             except Failure as failure:
@@ -243,7 +245,7 @@ class LocalHost:
         thread = thread_acts.find(self.world, kid)
         follower = thread_acts.Follower(self.world, thread, first, self.console, say)
         self.listen()
-        typed = Typed(self.world, kid)
+        typed = Typed(self.world, kid, thread)
         if typing and thread in self.world.scheduler.living:
             typing_in.begin(typed.deliver)
 

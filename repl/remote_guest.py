@@ -147,6 +147,8 @@ class Guest:
         self._pump: asyncio.Task[None] | None = None
         self._terminal: Any = None
         self._console: ThreadConsole | None = None
+        self._followed: tuple[str, Thread | None] = "", None
+        """What it called the thread whose lines it reads, and which one that is."""
 
     # ------------------------------------------------------------------ coming and going
 
@@ -359,6 +361,7 @@ class Guest:
         self.free()
         thread = thread_acts.find(self.world, params.thread)
         follower = thread_acts.Follower(self.world, thread, params.first, self.outlet, self.outlet.note)
+        self._followed = params.thread, thread
         await self.awaited.until(follower.over)
         outcome = outcome_of(self.world, thread, False, "")
         await self.durable()
@@ -368,7 +371,9 @@ class Guest:
     async def tell(self, params: Any) -> Answer:
         """A line for a thread."""
         kid, line = params.thread, params.line
-        await self.awaited.until(lambda: thread_acts.tell(self.world, kid, line))
+        name, followed = self._followed  # a path may lead to another one by now
+        thread = followed if kid == name else None
+        await self.awaited.until(lambda: thread_acts.tell(self.world, kid, line, thread))
         return {}
 
     # ------------------------------------------------------------------ sessions

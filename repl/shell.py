@@ -18,6 +18,7 @@ from holdfast.repl.exits import Failure
 from holdfast.repl.host import Description, Outcome, SessionHost
 from holdfast.repl.problems import rendered, where
 from holdfast.repl.thread_table import gone, listing, told
+from holdfast.vm.codec import DamagedRecord
 
 if TYPE_CHECKING:
     from holdfast.repl.prompt import PromptConsole
@@ -113,6 +114,9 @@ class Shell:
         except Failure as failure:
             self.worst = self.worst or exits.FAILED
             self.fail(failure.message)
+        except DamagedRecord as damage:  # of what a command looks at; entries have it as an error of theirs
+            self.worst = exits.WORLD
+            self.fail(str(damage))
 
     # ------------------------------------------------------------------ commands
 

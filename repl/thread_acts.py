@@ -52,9 +52,9 @@ def find(world: World, kid: str) -> Thread:
     return thread
 
 
-def living(world: World, kid: str) -> Thread:
-    """The same for one that has not ended."""
-    thread = find(world, kid)
+def living(world: World, kid: str, found: Thread | None = None) -> Thread:
+    """The same for one that has not ended; it may have been ``found`` before."""
+    thread = found if found is not None else find(world, kid)
     if thread not in world.scheduler.living:
         how = f" ({thread.f_state})" if thread.f_state in ENDED else ""
         raise Failure(f"the thread {kid} has ended{how}", FAILED)
@@ -147,12 +147,12 @@ def drive_alone(driver: Driver, thread: Thread, until: Callable[[], bool]) -> No
         scheduler.ready = deque([*only, *only.others])
 
 
-def tell(world: World, kid: str, line: str) -> bool:
+def tell(world: World, kid: str, line: str, found: Thread | None = None) -> bool:
     """Send a thread a line that a person has typed, as a message without a sender; False while its mailbox is full.
 
     Raises Failure when it has ended.
     """
-    thread, mail = living(world, kid), world.scheduler.mail
+    thread, mail = living(world, kid, found), world.scheduler.mail
     if mail.full(thread):
         return False
     mail.put(thread, mail.notice(line, thread))

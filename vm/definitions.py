@@ -63,7 +63,7 @@ class Definitions:
         needed = sources | set(self.newest.values())
         for module, names in self.names.items():
             for row in names.values():
-                if type(row) is not list or len(row) != 2:
+                if type(row) is not list or [type(part) for part in row] != [str, str]:
                     raise DamagedRecord(f"names:{module}", "it is not what the machine writes there")
                 needed.add(row[1])
         start = b"M" + CODE
@@ -73,9 +73,12 @@ class Definitions:
                 gone.append(key)
                 continue
             try:
-                needed.add(unpack(open_record(key, record))[1])
-            except (ValueError, IndexError, TypeError):
-                raise DamagedRecord(key_name(key), "it is not that of a function") from None
+                _, hash_, *_ = unpack(open_record(key, record))
+            except (ValueError, TypeError):
+                hash_ = None
+            if type(hash_) is not str:
+                raise DamagedRecord(key_name(key), "it is not that of a function")
+            needed.add(hash_)
         return gone + [b"Msource:" + name.encode() for name in self.sources - needed]
 
     def check(self, number: int, schema: Any, fields: list[Any], name: str) -> None:

@@ -88,10 +88,11 @@ class Heap:
         self._ghosts: dict[int, type[Obj]] = {}
         self._function_ids: weakref.WeakKeyDictionary[FunctionType, int] = weakref.WeakKeyDictionary()
         self._wanted: list[int] | None = None
-        self.codec = Codec(self.identify, self.function_ref, self.machine.name_of, self.ref, self.machine.named)
+        self.codec = Codec(self.identify, self.function_ref, self.machine.name_of, self.ref, self.named)
         self.hasty = False
         """While records are decoded that nobody has asked for: references may only be made shells."""
-        store.decode_ahead(Prefetch(self).take)
+        self.prefetch = Prefetch(self)
+        store.decode_ahead(self.prefetch.take)
         self.large = LargeTexts(self)
         self.codec.outline = self.large.outline
         self.seen: list[int] | None = None
@@ -265,6 +266,12 @@ class Heap:
         self.table[oid] = weakref.ref(shell)
         self.memory_used += SHELL_BYTES
         return shell
+
+    def named(self, module: str, name: str) -> Any:
+        """What is stored by name: a class, whose module is loaded for that, or a built-in function."""
+        if self.hasty:
+            raise NotNow
+        return self.machine.named(module, name)
 
     def find(self, oid: int) -> Any:
         """What a person or a peer means by an id: the object or function, or None when there is none (any more).

@@ -100,7 +100,7 @@ class _Graph:
         self.refs: list[int] = []
         self.sources: set[str] = set()
         """Hashes of those that the functions come from which were marked, """
-        self.codes: set[Any] = set()
+        self.codes: set[int] = set()
         """and numbers of the functions that have frames."""
         self.codec = bare_codec(self._refer)
         self.number = self.serial = 0
@@ -152,7 +152,7 @@ class _Graph:
         """Key and references of each side record."""
         for key, record in self.view.scan(b"S"):
             values, refs = self.unpack(key, record)
-            if key[1:2] == FRAMES and values:
+            if key[1:2] == FRAMES and values and type(values[0]) is int:
                 self.codes.add(values[0])
             yield key, refs
 
@@ -180,7 +180,7 @@ class _Graph:
         try:
             record = self.view.get(key)
             values, refs = self.unpack(key, record or b"")
-            if ids.class_of(oid) == ids.FUNCTION and type(values[4]) is bytes:
+            if ids.class_of(oid) == ids.FUNCTION and len(values) > 4 and type(values[4]) is bytes:
                 self.sources.add(values[4].hex())
             yield refs
             if any(type(value) is Pieces for value in values):
@@ -259,7 +259,7 @@ def _check_records(graph: _Graph, report: Report, progress: Progress) -> Iterato
         try:
             values, refs = graph.unpack(key, record)
             _check_object(key, oid, values)
-            if definitions is not None:
+            if definitions is not None and graph.marks[count]:  # what garbage came from may have gone before it
                 definitions.check(values[0], values[1], values[4:], ids.kid(oid))
         except DamagedRecord as error:
             report.add(error.name, error.reason)

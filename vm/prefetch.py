@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from holdfast.vm.codec import FORGED_TYPES, DamagedRecord
+from holdfast.vm.codec import FORGED_TYPES
 from holdfast.vm.ids import SERIAL_BITS, TEXT
 from holdfast.vm.layouts import LOADED
 from holdfast.vm.memory import RECORD_FACTOR
@@ -52,11 +52,11 @@ class Prefetch:
             heap.codec.unpack(wanted, chunk[wanted])  # makes the classes known that it refers to: nearly always those
         except Exception:  # who wants it meets the same
             return chunk
-        heap.hasty = True
+        before, heap.hasty = heap.hasty, True
         try:
             return self._entries(chunk, wanted) if piece else self._objects(chunk, wanted)
         finally:
-            heap.hasty = False
+            heap.hasty = before
 
     def _is_plain(self, key: bytes) -> bool:
         """Is it the key of an instance of a class that is known?  Not of a function: those may capture each other in
@@ -85,7 +85,7 @@ class Prefetch:
             if type(obj) is ghost:
                 try:
                     filled = fill(obj, unpack(key, record))
-                except (DamagedRecord, NotNow):
+                except Exception:  # damage, or NotNow, or no room on the stack: who wants it meets the same, or not
                     filled = False
                 if filled:
                     obj._t = LOADED
@@ -111,7 +111,7 @@ class Prefetch:
                 number, value = open_entry(at, record)
                 if type(number) is not int or type(value) in FORGED_TYPES:
                     raise ValueError
-            except (DamagedRecord, NotNow, ValueError):
+            except Exception:  # likewise
                 left[at] = record
             else:
                 dict.__setitem__(found, key, value)

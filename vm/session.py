@@ -16,7 +16,7 @@ for a definition of a module, by its global name; ``module NAME`` for an importe
 
 Entry K of session S is the module ``session:S/K``.  Its source is kept with the names that it saw (``source:HASH``, see
 :mod:`holdfast.vm.modules`), since the same text means something else where other names are defined.  The source of an
-entry that defined nothing is dropped when the entry has ended: no frame and no function can refer to it.
+entry that defined nothing is dropped when the entry has ended: no frame refers to it, and no function that is alive.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ class Entry:
         """To be called once when it is done: keeps its value as ``_``, drops its source if nothing needs it."""
         if self.thread.f_state == "done" and self.thread.f_result is not None:
             self.session.set_last(self.thread.f_result)
-        if len(self.unit.unit.functions) == 1:
+        if len(self.unit.unit.functions) == 1 and not self.unit.unit.classes:
             self.session.world.modules.forget(self.unit)
 
 

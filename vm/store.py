@@ -53,6 +53,8 @@ WAL_BYTES_MAX = 64 << 20
 LOG_FILES_KEPT = 3
 LOG_FILE_BYTES_MAX = 1 << 20
 BLOOM_BITS = 10
+SKIPPED_MAX = 5_000
+"""Deleted keys that reading ahead steps over."""
 
 object_key: Callable[[int], bytes] = partial(struct.Struct(">cQ").pack, b"O")
 """The key of an object's record."""
@@ -287,11 +289,15 @@ class Store:
         """
         return _scan(self._db, str(self.path), prefix, start)
 
-    def _items(self, start: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Keys and records from a key on, in half the time of :meth:`scan`; damage just ends it."""
+    def _items(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Keys and records from one key up to another, in half the time of :meth:`scan`; damage just ends it, and so
+        does it when much that was deleted lies between."""
         if self._db is None:
             _closed(start)
-        return iter(self._db.items(from_key=start))
+        options = self._rocksdict.ReadOptions()
+        options.set_iterate_upper_bound(end)
+        options.set_max_skippable_internal_keys(SKIPPED_MAX)
+        return iter(self._db.items(from_key=start, read_opt=options))
 
     def last_before(self, prefix: bytes, key: bytes) -> tuple[bytes, bytes] | None:
         """The last key with the prefix that is not after the given one, and its record."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from holdfast.repl import exits
+from holdfast.vm.store import Store, object_key
 from tests.repl.commandline import holdfast
 from tests.repl.terminal import Terminal, command
 from tests.repl.test_threads import SETTLED, both, folder, good, rows, run
@@ -149,3 +151,19 @@ def test_at_a_prompt(folder: Path, number: int) -> None:
         assert f"finally {number + 1}" in terminal.answer(f":log {kid}")
         terminal.enter(":quit")
         assert terminal.wait() == exits.OK
+
+
+def test_damage_ends_no_session(tmp_path: Path) -> None:
+    """A command that meets a damaged object says so, and the session goes on."""
+    run(tmp_path, "class P { a }\nroot.p = P(a: 1)\nroot.t = spawn fn() { receive() }()\nroot.p.a = root.t\n" + SETTLED)
+    kid = json.loads(holdfast(tmp_path, "inspect", "root.p", "--json").out)["id"]
+    store = Store(tmp_path / ".holdfast")
+    batch, key = store.batch(), object_key(int(kid[2:], 16))
+    record = store.get(key)
+    assert record is not None
+    batch.put(key, record[:-1] + bytes((record[-1] ^ 1,)))
+    store.write(batch)
+    store.close()
+    out, errors = entries(tmp_path, ":inspect root.p", ":suspend root.p.a", ":suspend root.t", "1 + 1")
+    assert errors.count(f"the record of {kid} is damaged") == 2, errors
+    assert out[-1] == "2" and "suspended" in out[0]

@@ -485,6 +485,20 @@ def test_what_is_typed_is_sent(tmp_path: Path, where: Any) -> None:
         assert (done.code, done.out) == (exits.OK, "nil\n")
 
 
+@both
+def test_a_path_is_looked_up_once(tmp_path: Path, where: Any) -> None:
+    """What is typed goes to the thread that is followed, also when its path has come to mean another one."""
+    text = (
+        "root.t = threads.self()\nroot.u = spawn fn() { receive() }()\nprint(receive().value)\n"
+        "root.t = root.u\nprint(receive().value)"
+    )
+    with where(tmp_path):
+        detach(tmp_path, text)
+        run(tmp_path, 'while not "t" in root { sleep(0.01) }')
+        done = holdfast(tmp_path, "attach", "root.t", "--input", stdin="a\nb\n")
+        assert (done.code, done.out) == (exits.OK, "a\nb\n")
+
+
 def test_long_lines_and_odd_bytes() -> None:
     """What is typed is cut at its ends of lines, however it comes, and a line without end in parts."""
     parts = [b"a\xc3", b"\xa9\nb\r", b"\n\n\xff", b"x" * 1_500_000, b"\nlast", b""]

@@ -36,8 +36,8 @@ SMALL = [
 ]
 """Limits so small that every path is taken."""
 EAGER = [
+    mock.patch.object(readahead, "MISSES", 1),
     mock.patch.object(readahead, "MISS_CREDIT", 10_000),
-    mock.patch.object(readahead, "SCAN_MIN", 4),
     mock.patch.object(prefetch, "PROBES", 3),
     mock.patch.object(prefetch, "CROWDED", 1e9),
 ]
@@ -262,6 +262,7 @@ class Driver:
         """The store now holds the world as it was at the beginning of the checkpoint: ask another heap."""
         self.saved = self.begun
         self.pair_up(Heap(self.world.store, Machine()).root, self.saved)
+        self.world.store.decode_ahead(self.world.heap.prefetch.take)  # a store reads ahead for one heap
 
     def sweep(self) -> None:
         for _ in self.world.heap.sweep(0):

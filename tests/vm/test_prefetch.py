@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from holdfast.vm import ids, prefetch, readahead
+from holdfast.vm import world as machine
 from holdfast.vm.codec import INLINE_MAX, DamagedRecord
 from holdfast.vm.domains import Domain
 from holdfast.vm.objects import Obj, is_ghost
@@ -29,6 +30,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     root.v["m"] = made.new("Map", {n: made.new(POINT, n, str(n), n / 2, None) for n in range(COUNT)})
     root.v["t"] = made.new("Map", {f"key {n}": n for n in range(COUNT)})
     made.save()
+    monkeypatch.setattr(readahead, "MISSES", 1)
     monkeypatch.setattr(readahead, "MISS_CREDIT", 10_000)
     made = again(made)
     yield made
@@ -195,3 +197,22 @@ def test_single_looks_load_nothing_else(tmp_path: Path) -> None:
     assert cached(found) == 25
     assert len(world.heap.table) < 40
     world.close()
+
+
+def test_no_class_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A neighbour that holds a class does not have its module loaded, nor can that fail for who reads another one."""
+    path = tmp_path / "w"
+    made = "class P { a\n b }\nroot.p = P(a: 1, b: nil)\nroot.items = []\nfor i in 0..600 { root.items.push(P(a: i, b: nil)) }"
+    deep = (
+        "let l = root.items\nfn deep(n) { if n == 0 { return l[300].a }\n return deep(n - 1) + 0 }\nroot.n = deep(%d)"
+    )
+    for text, name in ((made, "a.hold"), ('import "lib.hold" as lib\nroot.items[5].b = lib.Foo', "b.hold")):
+        with machine.World.open(path, durability="process") as world:
+            world.modules.loader = {"lib.hold": "class Foo { x = 1 }"}.get
+            world.run_source(text, name)
+    monkeypatch.setattr(readahead, "MISSES", 1)
+    for depth in (1, 109_850):
+        with machine.World.open(path, durability="process") as world:
+            world.run_source(deep % depth, "use.hold")
+            assert world.heap.root.v["n"] == 300
+            assert "lib.hold" not in world.modules.newest

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from holdfast.lang.diagnostics import CompileError
+from holdfast.vm import maintenance
 from holdfast.vm.objects import Thrown
 from holdfast.vm.session import Session, session_names
 from holdfast.vm.show import to_source
@@ -141,6 +142,32 @@ def test_classes_survive(talk: Talk) -> None:
     assert talk.say("rate = 3; p.show()") == "13"
     assert talk.say("[p is Point, p is Base, Point(1).y]") == "[true, true, 15]"
     assert talk.say("match p { Base => 1, _ => 2 }") == "1"
+
+
+def test_a_class_without_methods_survives(talk: Talk) -> None:
+    """What defines a class alone is needed as well: by its instances, and by who makes more of them."""
+    assert talk.say("class Bare { a }") == "nil"
+    assert talk.say("let o = Bare(a: 5)") == "nil"
+    talk.again()
+    assert talk.say("[o.a, Bare(a: 6)]") == "[5, Bare(a: 6)]"
+    assert problems(talk) == []
+
+
+def test_a_checkpoint_before_an_entry_runs(talk: Talk) -> None:
+    """What an entry was begun with may be on disk; when it is done, and its source is gone, the world is sound."""
+    entry = Session(talk.world, "main").start("1 + 1")
+    talk.world.checkpoint()
+    talk.world.run_thread(entry.thread)
+    entry.finish()
+    talk.world.checkpoint()
+    assert problems(talk) == []
+
+
+def problems(talk: Talk) -> list[str]:
+    """What a check of the world finds."""
+    for report in maintenance.check(talk.world.store):
+        last = report
+    return [problem.reason for problem in last.problems]
 
 
 def test_init_uses_the_session(talk: Talk) -> None:
