@@ -5,10 +5,10 @@ neighbours: objects made together have ids in a row, entries of a Map lie togeth
 
 Ids and Ints have neighbours by number: keys that differ in the last nine bits are a *block*.  A block is scanned when
 :data:`MISSES` of it were looked up (what that took is about what the scan takes: the rule of the ski rental, of
-competitive analysis), or at the first of them while there is *credit*.  Credit is earned by what was read ahead and then
-asked for, and a scan is paid for with it.  So a program that touches single objects of a large world reads nothing
-else, and one that touches all of them soon has them read in order, whatever the order in which it asks.  A block that
-is too large is read in parts, each behind the last: none of it is read twice for that.
+competitive analysis), or at the first of them while there is *credit*.  Credit is earned by what was read ahead and
+then asked for, and a scan is paid for with it.  So a program that touches single objects of a large world reads
+nothing else, and one that touches all of them soon has them read in order, whatever the order in which it asks.  A
+block that is too large is read in parts, each behind the last: none of it is read twice for that.
 
 Other keys have no blocks.  From one of them a scan goes on for some records, when there is credit for that; each
 look-up earns a little.
