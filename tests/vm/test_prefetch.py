@@ -202,7 +202,8 @@ def test_single_looks_load_nothing_else(tmp_path: Path) -> None:
 def test_no_class_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A neighbour that holds a class does not have its module loaded, nor can that fail for who reads another one."""
     path = tmp_path / "w"
-    made = "class P { a\n b }\nroot.p = P(a: 1, b: nil)\nroot.items = []\nfor i in 0..600 { root.items.push(P(a: i, b: nil)) }"
+    made = "class P { a\n b }\nroot.p = P(a: 1, b: nil)\nroot.items = []\n"
+    made += "for i in 0..600 { root.items.push(P(a: i, b: nil)) }"
     deep = (
         "let l = root.items\nfn deep(n) { if n == 0 { return l[300].a }\n return deep(n - 1) + 0 }\nroot.n = deep(%d)"
     )
