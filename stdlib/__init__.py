@@ -14,7 +14,8 @@ from holdfast.vm.library import PREFIX, Library
 from holdfast.vm.runtime import Runtime
 
 FOLDER = Path(__file__).parent
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
+"""Longer ones are no names of files everywhere."""
 
 
 def library() -> Library:

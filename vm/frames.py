@@ -259,15 +259,20 @@ def go_on(
     """Run a thread from its frames; its result, or its error raised.
 
     ``frames`` loses each frame that is entered: it always has those that are not on the host's stack.  ``result`` is
-    what the innermost instruction gives; with ``error`` it throws that, and with ``again`` it is run once more.
+    what the innermost instruction gives; with ``error`` it throws that, and with ``again`` it is run once more.  What
+    is raised tells in ``passed`` which frames it has left, the innermost first: the traceback of those that ran, and
+    frames that did not.
     """
+    passed: list[Any] = []
     while (frame := frames.pop()) is not None:
         if error is not None:
             unwinder.passing(error, frame.proto, frame.n, frame.values)
             state = frame.handler(unwinder, error)
             if state is None:
+                passed.append(frame)
                 continue
             error = None
+            passed.clear()
         else:
             state = frame.state(unwinder, result, again)
             again = False
@@ -276,8 +281,14 @@ def go_on(
             result = state.fn(state)
         except Exception as exception:  # the machine's own and a killed thread's included: all go outward
             error = unwinder.host_error(exception)
+            passed.append(exception.__traceback__)
     if error is not None:
-        raise unwinder.rethrow(error)
+        failure: Any = unwinder.rethrow(error)
+        failure.passed, passed = passed, []  # no frame may refer to what refers to it
+        try:
+            raise failure
+        finally:
+            del failure
     return result
 
 

@@ -53,7 +53,7 @@ class Looking:
             yield from thread.stack
 
     def locals(self, frame: Frame) -> dict[str, Any]:
-        """The program's variables in a frame, by name: parameters first."""
+        """The program's variables in a frame, by name: parameters first.  One whose record is damaged is left out."""
         function = frame.proto.function
         found: dict[str, Any] = {}
         parameters = [p.py for p in function.parameters if p.py in function.variables]
@@ -61,7 +61,10 @@ class Looking:
             name = function.variables[local]
             value = frame.values.get(local, UNSET)
             if isinstance(value, Box):
-                value = live(value).v
+                try:
+                    value = live(value).v
+                except DamagedRecord:  # whoever tells of a failure may not fail by that
+                    continue
             if value is not UNSET and type(value) is not tuple:
                 found[name] = value
         return found
@@ -106,12 +109,20 @@ class Looking:
             return []
         return [Frame(proto, n, None, frame.f_locals)]
 
-    def post_mortem(self, traceback: TracebackType | None) -> Any:
-        """The frames through which an error has come, as :meth:`frames_of` gives them."""
+    def post_mortem(self, exception: BaseException) -> Any:
+        """The frames through which an error has come, as :meth:`frames_of` gives them.
+
+        Those of a thread that came back from disk are in ``passed`` (:func:`holdfast.vm.frames.go_on`).
+        """
+        passed: list[Frame | TracebackType] = getattr(exception, "passed", [])
         found: list[Frame] = []
-        while traceback is not None:
-            found += self.guest(traceback.tb_frame, traceback.tb_lineno)
-            traceback = traceback.tb_next
+        for part in (exception.__traceback__, *reversed(passed)):
+            if isinstance(part, Frame):
+                found.append(part)
+                continue
+            while part is not None:
+                found += self.guest(part.tb_frame, part.tb_lineno)
+                part = part.tb_next
         world = self.world
         current = world.scheduler.current
         monitor, world.monitor.acting = world.monitor, current.domain if current is not None else None

@@ -38,7 +38,7 @@ from holdfast.vm.waits import AGAIN, Buffer, Deadline, Outlet, Redo, Room, Sleep
 from holdfast.vm.wakeup import Wakeup
 
 if TYPE_CHECKING:
-    from types import FrameType, TracebackType
+    from types import FrameType
 
     from holdfast.vm.budgets import Budgets
     from holdfast.vm.frames import Frame, Known
@@ -126,7 +126,7 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
         """Has any domain a budget?  Then it may be charged whoever runs."""
         self.monitor: Any = None
         """The monitor of the world (:mod:`holdfast.vm.monitor`)."""
-        self.post_mortem: Callable[[TracebackType | None], Any] = lambda traceback: None
+        self.post_mortem: Callable[[BaseException], Any] = lambda exception: None
         """What is kept of the frames of a thread that fails."""
         self.atomic_since = 0.0
         self.event = Wakeup()
@@ -241,7 +241,7 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
     def failed(self, thread: Thread, exception: Exception) -> None:
         """The thread ends by an exception."""
         error = self.convert(exception)
-        thread.post = self.post_mortem(exception.__traceback__)
+        thread.post = self.post_mortem(exception)
         self.end(thread, error=error)
 
     def resume(self, thread: Thread) -> Any:

@@ -41,7 +41,8 @@ def test_a_missing_import_is_told(world: World) -> None:
     told = refused(lambda: world.run_source("print(json.stringify([1]))"))
     assert 'write import "std/json" as json' in told
     world.run_source('import "std/json" as json\nprint(json.stringify([1]))')
-    assert "define it with" in refused(lambda: world.run_source("print(nothing_of_that_name)"))
+    for name in ("nothing_of_that_name", "n" * 10_000):  # which no file could have
+        assert "define it with" in refused(lambda name=name: world.run_source(f"print({name})"))  # type: ignore[misc]
 
 
 def test_modules_of_programs_cannot_name_host_functions(world: World, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.vm import control, stacks, threads, waits
+from holdfast.vm import control, ids, stacks, threads, waits
 from holdfast.vm.codec import DamagedRecord, seal_record
 from holdfast.vm.maintenance import check
 from holdfast.vm.positions import Position, iterator_at
@@ -247,6 +247,25 @@ def test_damage_stops_one_thread(path: Path, prefix: bytes, how: str) -> None:
         assert report.problems or how == "nonsense"
     finally:
         store.close()
+
+
+def test_a_thread_fails_beside_damage(path: Path) -> None:
+    """A failing frame's variables are kept but for one whose record is damaged, which it has not looked at."""
+    text = """
+fn work(seen) {
+  var n = 1
+  root.f = fn() => n
+  n += 1
+  receive()
+  throw "no"
+}
+root.t = spawn work(7)
+"""
+    start(path, text + RECEIVING)
+    flip = lambda key, record: record[:-1] + bytes([record[-1] ^ 1])  # noqa: E731
+    damage(path, b"O" + (ids.BOX << ids.SERIAL_BITS).to_bytes(8, "big")[:3], flip)
+    use = "root.t.send(1)\ntry { root.t.join() } catch e { print(e.message) }\nprint(root.t.frames[0].locals)"
+    assert go_on(path, use) == ["no", '{"seen": 7}']
 
 
 def test_a_world_of_waiting_threads(path: Path) -> None:
