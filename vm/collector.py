@@ -55,7 +55,7 @@ class Collector:
                 return OTHERS_S
             if self.heap.open is not None:
                 return 0
-            self.steps, self.took = maintenance.collect(self.heap), 0.0
+            self.steps, self.took = maintenance.collect(self.heap, sources=False), 0.0
             self.outbox.jobs.append(self.steps)
         try:
             for _ in self.steps:

@@ -362,8 +362,10 @@ def _count_pieces(graph: _Graph, oid: int, header: list[Any] | None, live: bool,
 # --------------------------------------------------------------------------- collection
 
 
-def collect(heap: Heap, progress: Progress = _silent) -> Generator[Report, None, None]:
+def collect(heap: Heap, progress: Progress = _silent, sources: bool = True) -> Generator[Report, None, None]:
     """Delete what cannot be reached, while the world is in use; a turn is a slice, and gives the report so far.
+
+    ``sources`` is whether old versions of files go as well, which takes a pause of some milliseconds.
 
     Run its slices in the thread that runs guests, checkpoints between them as they come, and close the generator if it
     is not run to its end.  One collection at a time.
@@ -400,7 +402,8 @@ def collect(heap: Heap, progress: Progress = _silent) -> Generator[Report, None,
         if not report.problem_count:  # where something cannot be read, what it refers to is not known
             heap.condemned = graph.condemns
             yield from _delete(heap, graph, report, progress)
-            _delete_sources(heap, graph, report)
+            if sources:
+                _delete_sources(heap, graph, report)
     finally:
         heap.seen = None
         heap.condemned = None
