@@ -7,7 +7,7 @@ import time
 REFERENCE_S = 0.13
 """What :func:`slowness` measures takes so long on a machine that does nothing else: where the bounds were set."""
 ALLOWANCE = 5
-"""How much longer it may take, since a process that has run thousands of tests has to clear away after them at any time.
+"""How much longer it may take: a process that has run thousands of tests has to clear away after them at any time.
 What a bound is there to find out takes a hundred times as long, or for ever."""
 _TEXT = "\u0390" * (1 << 22)
 
