@@ -25,9 +25,11 @@ from itertools import zip_longest
 
 from holdfast.lang import ir
 from holdfast.lang.emit import Emitter
+from holdfast.lang.emit_effects import SAFEPOINT
 from holdfast.lang.emit_guarded import Guarded
 from holdfast.lang.emit_lines import OWN as TESTED
 from holdfast.lang.guard import CALLER, DEFINER, OWN, RUNNING, WEAKER
+from holdfast.lang.hoist import Hoisted, Turning
 from holdfast.lang.infer import ANY, Inference
 from holdfast.lang.lines import CALLS, PURE, Line, NameTable, RawMethods, count_uses, literal
 
@@ -53,6 +55,29 @@ class Direct(Emitter):
             if isinstance(node, ir.Op) and node.op == "mul" and isinstance(name := node.args[0], str)
             if name.startswith("t") and self.uses.get(name) == (1, 1)
         )
+        self.hoisted: Hoisted | None = None
+        """Of the innermost loop, when that reads something ahead."""
+
+    def op(self, op: ir.Op) -> None:
+        """An operation; of what was read ahead the local that has it."""
+        hoisted = self.hoisted
+        if hoisted is not None and (op.n in hoisted.values or op.n in hoisted.views):
+            self.here = op.n
+            texts, first = self.take(op.args, op.n)
+            whole = hoisted.values.get(op.n)
+            self.value(op, hoisted.name(whole) if whole else f"{hoisted.name(hoisted.views[op.n])}[{texts[1]}]", first)
+        else:
+            super().op(op)
+
+    def invariant(self, op: ir.Op, text: str) -> str | None:
+        """The template by which an operation reads what only a store could change, from what has this text; or None."""
+        if op.op == "getfield":
+            return self.field(op, text)
+        if op.op == "getbox":
+            return None if op.data[0] else "{0}.v"
+        if op.op in ("index", "callg") and self.items(op):
+            return "{0}.e[{1}]" if op.op == "index" else "_len({0}.v)"
+        return None
 
     def block(self, nodes: list[ir.Node]) -> None:
         """Nodes in order."""
@@ -93,8 +118,10 @@ class Direct(Emitter):
                 self.loop(node)
             case ir.For():
                 self.flush()
+                before = self.read_ahead(node)
                 self.line(f"for {node.names[0]} in {node.iterator}:", node.n)
                 self.turns([*node.body, ir.Op(0, "move", node.names[0], ())], node.body, node.n)
+                self.reads_ahead(node, before)
             case ir.Try():
                 self.try_(node)
             case ir.Break():
@@ -210,6 +237,12 @@ class Direct(Emitter):
         """``while``: the condition goes into the header when it is one pure expression."""
         self.flush()
         self.forget(node.body)
+        before = self.read_ahead(node)
+        self.while_(node)
+        self.reads_ahead(node, before)
+
+    def while_(self, node: ir.Loop) -> None:
+        """The header and what is repeated."""
         for position, inner in enumerate(node.body if not node.once else []):
             if not isinstance(inner, ir.If):
                 continue
@@ -223,6 +256,25 @@ class Direct(Emitter):
             return
         self.line("while True:", node.n)
         self.turns(node.body, node.body, node.n)
+
+    def read_ahead(self, node: Turning) -> int:
+        """In front of a loop: find out what it can read ahead; gives the place for that."""
+        self.hoisted = Hoisted(node, self)
+        return len(self.lines)
+
+    def reads_ahead(self, node: Turning, place: int) -> None:
+        """Behind it: put in front of it, and behind its safepoint, what its lines came to use."""
+        hoisted, self.hoisted = self.hoisted, None
+        if hoisted is None:
+            return  # there was another loop inside
+        texts = hoisted.assignments(line.text for line in self.lines[place:])
+        if not texts:
+            return
+        for line in self.lines[place:]:
+            if line.text == SAFEPOINT:
+                line.text += "; " + "; ".join(texts)
+        depth = self.lines[place].depth
+        self.lines[place:place] = [Line(depth, text, node.n, node.n) for text in texts]
 
     def turns(self, changed: list[ir.Node], body: list[ir.Node], n: int) -> None:
         """The body of a loop, in which and behind which only what it does not change is as it was."""

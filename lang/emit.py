@@ -99,7 +99,7 @@ class Emitter(EffectEmitter):
         kind = self.kind(op.n, 0)
         if kind == "text":
             self.simple(op, "_len({0})")
-        elif self.speculative(op.n) and kind not in ("range", "bytes"):
+        elif self.items(op):
             self.simple(op, "_len({0}.v)")
         elif not self.tested and op.n not in self.hopeless and kind == ANY:
             self.simple(op, "_len({0} if type({0}) is str else {0}.v)", frozenset((0,)))

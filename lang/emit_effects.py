@@ -8,6 +8,7 @@ from holdfast.lang.emit_values import ValueEmitter
 from holdfast.lang.infer import ANY
 from holdfast.lang.lines import Pending, literal
 
+SAFEPOINT = "if _poll: _safepoint()"
 REPEAT_INLINE_MAX = 1 << 16
 """Items that a List literal is repeated to without a test of its own."""
 
@@ -170,7 +171,7 @@ class EffectEmitter(ValueEmitter):
 
     def safepoint(self, n: int) -> None:
         """Where a thread may be preempted."""
-        self.line("if _poll: _safepoint()", n)
+        self.line(SAFEPOINT, n)
 
     def op_throw(self, op: ir.Op) -> None:
         """Host code makes the exception; ``raise`` stands here, so that the frame's line is the instruction's."""

@@ -256,10 +256,18 @@ class ValueEmitter(LineEmitter):
         """A slot; on a Map a property that reads the key; on a ghost it loads."""
         if self.tested:
             self.helper(op, "o_getfield", repr(op.data))
-        elif self.speculative(op.n) and self.text_of(op.args[0]) == self.names.keys.get("root"):
-            self.simple(op, f"{{0}}.g[{op.data!r}]")  # the root is a Map, unless a program has made it something else
         else:
-            self.simple(op, "{0}.f_" + op.data)
+            self.simple(op, self.field(op, self.text_of(op.args[0])))
+
+    def field(self, op: ir.Op, text: str) -> str:
+        """The template of a field of what has this text."""
+        if self.speculative(op.n) and text == self.names.keys.get("root"):
+            return f"{{0}}.g[{op.data!r}]"  # the root is a Map, unless a program has made it something else
+        return "{0}.f_" + op.data
+
+    def items(self, op: ir.Op) -> bool:
+        """Does the direct shape take the first operand of an ``index`` or ``len`` for a collection?"""
+        return self.speculative(op.n) and self.kind(op.n, 0) not in ("text", "range", "bytes")
 
     def op_getfield_or_nil(self, op: ir.Op) -> None:
         """For ``??=``: a missing key is nil."""
@@ -274,7 +282,7 @@ class ValueEmitter(LineEmitter):
         kind = self.kind(op.n, 0)
         if kind in ("text", "bytes", "range") and self.kind(op.n, 1) == "int" and not self.tested:
             self.simple(op, "{0}[{1}]")
-        elif self.speculative(op.n) and kind not in ("text", "bytes", "range"):
+        elif self.items(op):
             self.simple(op, "{0}.e[{1}]")
         elif not self.tested and op.n not in self.hopeless and kind in (ANY, "text"):
             self.simple(op, "({0} if type({0}) is str else {0}.e)[{1}]", frozenset((0,)))

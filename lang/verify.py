@@ -40,7 +40,7 @@ ATTRIBUTES = frozenset(
     "append fn values function join startswith endswith split upper lower strip".split()
 )
 _PREFIXED = re.compile(r"(?:f|m|n)_[A-Za-z_][A-Za-z0-9_]*\Z")
-_LOCAL = re.compile(r"(?:b?[vk][0-9]*_[A-Za-z_][A-Za-z0-9_]*|i?t[0-9]+|d[012])\Z")
+_LOCAL = re.compile(r"(?:b?[vk][0-9]*_[A-Za-z_][A-Za-z0-9_]*|i?t[0-9]+|h[0-9]+|d[012])\Z")
 _GLOBAL = re.compile(r"[^\x00-\x1f]*:[^\x00-\x1f]*\Z")
 
 NODES = frozenset(

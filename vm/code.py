@@ -232,7 +232,10 @@ class Proto:
     def suspects(self, n: int, code: CodeType, offset: int) -> frozenset[int]:
         """The instructions that may have failed: those of the group that begins at n, narrowed by the bytecode."""
         group = range(n, max(n, self.direct().groups.get(n, n)) + 1)
-        ops = [node for node in ir.walk(self.function.body) if isinstance(node, ir.Op) and node.n in group]
+        nodes = [node for node in ir.walk(self.function.body) if node.n in group]
+        ops = [node for node in nodes if isinstance(node, ir.Op)]
+        if not ops:  # what a loop reads ahead
+            return frozenset(node.n for node in nodes if isinstance(node, ir.Loop | ir.For))
         found = next((i for i in dis.get_instructions(code) if i.offset == offset), None)
         if found is None:
             return frozenset(node.n for node in ops)
