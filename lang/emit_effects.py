@@ -54,7 +54,7 @@ class EffectEmitter(ValueEmitter):
             return
         self.barrier(texts[0], first)
         # The first guess is a List where the index tells nothing: it needs no test for NaN.
-        slot = "l" if perhaps_nan and at_first else "e"
+        slot = "l" if perhaps_nan and at_first else "w"
         if test_nan:
             self.line(f"if {texts[1]} != {texts[1]}: o_setindex({', '.join(texts)})", first)
         self.line(f"{texts[0]}.{slot}[{texts[1]}] = {texts[2]}", first)
@@ -88,7 +88,7 @@ class EffectEmitter(ValueEmitter):
             self.line(f"_r = {raw}", first)
             raw = "_r"
         self.made(name, cls, first)
-        self.line(f"{name}.v = {raw}", first)
+        self.line(f"{name}.v = {name}.e = {raw}" if cls == "_Map" else f"{name}.v = {raw}", first)
         if name != op.dst and op.dst is not None:
             self.assign(op.dst, name, first)
             self.fresh(op.dst)

@@ -188,7 +188,7 @@ class Guarded(Owned):
             return
         self.own(texts[0], first)
         # The first guess is a List where the index tells nothing: what else the index may be fails for it.
-        key, slot = texts[1], "e"
+        key, slot = texts[1], "w"
         if self.kind(op.n, 1) not in ("int", "text", "bool", "bytes"):
             if op.n in self.failed:
                 self.line(f"if {key} != {key} or not (type({key}) in _S): _foreign({self.here})", first)

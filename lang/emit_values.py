@@ -263,7 +263,7 @@ class ValueEmitter(LineEmitter):
         """The template of a field of what has this text."""
         if self.speculative(op.n) and text == self.names.keys.get("root"):
             return f"{{0}}.g[{op.data!r}]"  # the root is a Map, unless a program has made it something else
-        return "{0}.f_" + op.data
+        return f"{{0}}.f_{op.data}"
 
     def items(self, op: ir.Op) -> bool:
         """Does the direct shape take the first operand of an ``index`` or ``len`` for a collection?"""

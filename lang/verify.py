@@ -36,7 +36,7 @@ HELPERS = frozenset(
 
 SCRATCH = frozenset("_d _s _x _r _n _m _c pc f r maker".split())
 ATTRIBUTES = frozenset(
-    "v e k l g n get pop _t _i _o left "
+    "v e w k l g n get pop _t _i _o left "
     "append fn values function join startswith endswith split upper lower strip".split()
 )
 _PREFIXED = re.compile(r"(?:f|m|n)_[A-Za-z_][A-Za-z0-9_]*\Z")

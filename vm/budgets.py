@@ -259,7 +259,8 @@ class Budgets:
 
     def _map(self, raw: dict[str, Any]) -> Any:
         made = self.world.collections.Map()
-        made._t, made._i, made.v = self.heap.token, NEW, raw
+        made._t, made._i = self.heap.token, NEW
+        made.hold(raw)
         return made
 
     # ------------------------------------------------------------------ charging

@@ -62,7 +62,7 @@ TOGETHER_MAX = 500
 """Up to so many new records go in the last batch: one write for a small checkpoint."""
 HOLDERS = 4
 """References to a raw container that nobody else holds, in :func:`split`: the slot, the caller's variable, the
-parameter, the argument of ``getrefcount``."""
+parameter, the argument of ``getrefcount``; a Map has a second slot."""
 SAMPLES_MAX = 512
 
 
@@ -373,12 +373,14 @@ class Checkpoint:
 
 def split(heap: Heap, obj: Any, raw: Any) -> Any:
     """Put a container in pieces in place of the object's raw one; the raw one where somebody else holds that."""
-    if getrefcount(raw) > HOLDERS:
+    if getrefcount(raw) > HOLDERS + (obj._k == ids.MAP):
         return raw
     if obj._k == ids.LIST:
         obj.v = PieceList.from_raw(heap, obj._i, raw)
     else:
         obj.v = PieceMap.from_raw(heap, obj._i, raw)
+        if obj._k == ids.MAP:
+            obj.e = obj.v
     return obj.v
 
 

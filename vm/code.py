@@ -338,7 +338,9 @@ def could_be(op: ir.Op, opname: str, argument: Any) -> bool:
     if argument == "l" and op.op in ("setindex", "iter"):
         return True
     if argument == "e":
-        return op.op in ("index", "setindex")
+        return op.op == "index"
+    if argument == "w":
+        return op.op == "setindex"
     if argument == "k":
         return op.op in ("in", "notin")
     if isinstance(argument, str) and argument.startswith(("m_", "n_")):

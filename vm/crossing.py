@@ -108,6 +108,8 @@ class Crossing:
             made: Any = (collections.List, collections.Map, collections.Set)[kind - 1]()
             made._t, made._i, made._o = None, NEW, freezer
             made.v = [None] * len(source.v) if kind == ids.LIST else dict.fromkeys(source.v)
+            if kind == ids.MAP:
+                made.e = made.v
             target[key] = made
             pairs = enumerate(source.v) if kind == ids.LIST else source.v.items() if kind == ids.MAP else ()
             for place, part in pairs:

@@ -38,7 +38,7 @@ from holdfast.vm.ids import SERIAL_BITS, TEXT
 from holdfast.vm.large import Large, LargeTexts
 from holdfast.vm.layouts import LOADED, Layout, Layouts, Token
 from holdfast.vm.memory import RECORD_FACTOR, SHELL_BYTES
-from holdfast.vm.objects import ERRORS, NEW, Box, Collections, Obj, fail
+from holdfast.vm.objects import ERRORS, NEW, Box, Collections, MapBase, Obj, fail
 from holdfast.vm.piecelist import PieceList
 from holdfast.vm.piecemap import PieceMap
 from holdfast.vm.pieces import PieceBase
@@ -129,7 +129,8 @@ class Heap:
         if record is None:
             self._delete_above(0)
             root = self.collections.Map()
-            root._t, root._i, root.v = self.token, NEW, {}
+            root._t, root._i = self.token, NEW
+            root.hold({})
             self.set_root(ROOT, root)
             return
         try:
@@ -339,6 +340,8 @@ class Heap:
             for name, value in zip(layout.names, fields, strict=True):
                 if value is not ABSENT:
                     setattr(obj, name, value)
+        if isinstance(obj, MapBase):
+            obj.e = obj.v
         if owner is not None:
             obj._o = owner
 

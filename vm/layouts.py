@@ -82,7 +82,7 @@ def _refuse(obj: Obj, values: list[Any]) -> bool:
 def _count_referents(cls: type[Obj]) -> int:
     probe = cls()
     probe._t, probe._i = LOADED, NEW
-    for name in cls._slots:
+    for name in (*cls._slots, "e") if cls._k == ids.MAP else cls._slots:
         setattr(probe, name, None)
     return len(get_referents(probe))
 

@@ -102,13 +102,14 @@ def evict(heap: Heap, obj: Obj) -> bool:
     layout = heap.layouts[cls]
     if layout.collection:
         container = cast(Any, obj).v
-        if getrefcount(container) > 3:  # the slot, this variable, the call: else a frame holds it
+        # The slot (a Map has two), this variable, the call: else a frame holds it.
+        if getrefcount(container) > 3 + (getattr(obj, "e", None) is container and cls._k == ids.MAP):
             trim(heap, container)
             return False
         del container
     obj.__class__ = cls._ghost
     obj._t = heap
-    for name in layout.names:
+    for name in (*layout.names, "e") if cls._k == ids.MAP else layout.names:
         obj_slot = cls.__dict__.get(name) or getattr(cls, name)
         try:
             obj_slot.__delete__(obj)

@@ -249,7 +249,8 @@ class Monitor:
         made = Domain()
         made._t, made._i = self.heap.token, NEW
         grants = self.world.collections.Map()
-        grants._t, grants._i, grants.v = self.heap.token, NEW, {}
+        grants._t, grants._i = self.heap.token, NEW
+        grants.hold({})
         made.parent, made.name, made.grants = parent, name, grants
         made.unlimited()
         if self.world.authority.budgets.account(parent, "objects") is not None:

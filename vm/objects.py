@@ -113,16 +113,25 @@ class ListBase(Obj):
 
 
 class MapBase(Obj):
-    """A Map: the raw ``dict`` (or, when large, :class:`holdfast.vm.piecemap.PieceMap`) is in ``v``."""
+    """A Map: the raw ``dict`` (or, when large, :class:`holdfast.vm.piecemap.PieceMap`) is in ``v``.
 
-    __slots__ = ("v",)
+    In ``e`` is what ``m[k]`` is read from: the same, or of a large Map that is in memory as a whole an exact dict, in
+    which CPython finds a key faster than in one of a subclass.
+    """
+
+    __slots__ = ("e", "v")
     _k = 2
     _monitor: Any = None
     _slots = ("v",)
     _name = "Map"
+    e: Any
     v: Any
     __eq__ = equal
     __hash__ = None  # type: ignore[assignment]
+
+    def hold(self, raw: Any) -> None:
+        """Take the raw container."""
+        self.v = self.e = raw
 
 
 class SetBase(Obj):
@@ -138,10 +147,10 @@ class SetBase(Obj):
     __hash__ = None  # type: ignore[assignment]
 
 
-# Other names of the same slot, which generated code uses where only some kinds will do: ``x.e[i]`` fails for a Set,
-# ``y in x.k`` for a List (its items would be compared by CPython, without the limits of ``in``), and ``l`` and ``g``
-# are of one kind alone.
-for _cls, _names in ((ListBase, "el"), (MapBase, "ekg"), (SetBase, "k")):
+# Other names of the same slot, which generated code uses where only some kinds will do: ``x.e[i]`` and ``x.w[i] = y``
+# fail for a Set, ``y in x.k`` for a List (its items would be compared by CPython, without the limits of ``in``), and
+# ``l`` and ``g`` are of one kind alone.
+for _cls, _names in ((ListBase, "elw"), (MapBase, "kgw"), (SetBase, "k")):
     for _name in _names:
         setattr(_cls, _name, _cls.__dict__["v"])
 

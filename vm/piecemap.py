@@ -8,203 +8,52 @@ same checkpoint; a deletion writes one page of keys again.
 from __future__ import annotations
 
 from collections.abc import ItemsView, KeysView, ValuesView
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from holdfast.vm import ids
 from holdfast.vm.codec import ABSENT, FORGED_TYPES, DamagedRecord, check_values, key_name
+from holdfast.vm.mapchanges import GONE, Entry, MapChanges, MapLevel
+from holdfast.vm.objects import MapBase
 from holdfast.vm.pieces import (
-    KEY_BYTES_MAX,
     SMALL,
     PieceBase,
-    PieceChanges,
     find_key_bytes,
-    key_bytes,
     pack_number,
-    piece_range,
 )
+from holdfast.vm.store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from holdfast.vm.heap import Heap
-    from holdfast.vm.pieces import Sink
 
-SHORT = KEY_BYTES_MAX // 4
-"""Characters of a text whose key bytes are short in any case."""
-BULK_STRIDE = 8
-"""Entries written between two looks at the clock."""
-PAGE_KEYS = 64
-"""Keys in one record of the order; so many are written again when one is deleted."""
 CHUNK_SCAN = 512
 """Entries read from the store at a time by an iteration."""
 ENTRY_BYTES = 250
 """Estimate of what one cached entry keeps in memory."""
+ADOPTED_MAX = 1 << 17
+"""Entries of a Map that are copied to an exact dict when the last one has been read: 5 ms for so many."""
 
 _cached, _cache = dict.__len__, dict.__setitem__
 
-GONE = -1
-Entry = tuple[int, Any, int]
-"""(sequence number or GONE, value, sequence number of the older entry to delete or GONE)."""
-
-
-class MapChanges(PieceChanges):
-    """Changes to a :class:`PieceMap`: entries by key, and the keys of new entries by sequence number."""
-
-    __slots__ = ("_places", "base", "bulk", "cleared", "container", "count", "entries", "fresh", "next")
-
-    container: PieceMap
-    """Whose changes they are; set when a checkpoint takes them (before, it would make a cycle that lives on)."""
-
-    def __init__(self, base: int, *, cleared: bool = False) -> None:
-        self.base = base
-        """Sequence numbers from here on are new in these changes."""
-        self.entries: dict[Any, Entry] = {}
-        self.fresh: dict[int, Any] = {}
-        self.cleared = cleared
-        """Everything older is deleted first."""
-        self.bulk: dict[Any, Any] | None = None
-        """The raw dict that the container was made of; its entries are numbered from 0, in order."""
-        self._places: dict[Any, int] | None = None
-        self.count = self.next = 0
-
-    @property
-    def header(self) -> list[int]:
-        """See the base."""
-        return [self.count, self.next]
-
-    @property
-    def complete(self) -> bool:
-        """Is there nothing older than these changes?  What is in the store then is of a split that came to nothing."""
-        return self.cleared or self.bulk is not None
-
-    def find(self, key: Any) -> Entry | None:
-        """What these changes say about the key; None when nothing."""
-        entry = self.entries.get(key)
-        if entry is None and self.bulk is not None and key in self.bulk:
-            if self._places is None:
-                self._places = {known: place for place, known in enumerate(self.bulk)}
-            return self._places[key], self.bulk[key], GONE
-        return entry
-
-    def new_after(self, last: int) -> list[tuple[int, Any]]:
-        """Sequence number and key of the new entries after the given number, in order."""
-        bulk = [] if self.bulk is None else [pair for pair in enumerate(self.bulk) if pair[0] > last]
-        return bulk + sorted((pair for pair in self.fresh.items() if pair[0] > last), key=itemgetter(0))
-
-    def write(self, heap: Heap, sink: Sink) -> Iterator[None]:
-        """See the base."""
-        container, record = self.container, heap.codec.entry
-        by_key = container.prefix + b"k"
-        if self.cleared:
-            sink.batch.delete_range(*piece_range(container.oid))
-        if self.bulk is not None:
-            yield from self._write_bulk(heap, sink, self.bulk)
-        deleted: list[int] = []
-        for key, (sequence, value, old) in self.entries.items():
-            if old != GONE:
-                deleted.append(old)
-            place = by_key + key_bytes(heap, key)
-            if sequence == GONE:
-                sink.batch.delete(place)
-            else:
-                sink.batch.put(place, record(place, sequence, value))
-            yield
-        yield from self._delete_from_order(heap, sink, deleted)
-        yield from self._put_order(heap, sink, sorted(self.fresh.items(), key=itemgetter(0)))
-
-    def settle(self) -> None:
-        """See the base."""
-        self.container.frozen = None
-
-    def _write_bulk(self, heap: Heap, sink: Sink, bulk: dict[Any, Any]) -> Iterator[None]:
-        """What was a raw dict, which may be huge; and cache it again, since its raw entries are hot."""
-        container, record = self.container, heap.codec.entry
-        by_key = container.prefix + b"k"
-        changes, put = container.changes, sink.batch.put
-        for sequence, (key, value) in enumerate(bulk.items()):
-            kind = type(key)
-            if kind is str and len(key) < SHORT:  # as key_bytes does, which costs as much again as a record
-                place = by_key + b"s" + key.encode()
-            elif kind is int and -SMALL < key < SMALL:
-                place = by_key + b"i" + key.to_bytes(key.bit_length() // 8 + 1, "big", signed=True)
-            else:
-                place = by_key + key_bytes(heap, key)
-            put(place, record(place, sequence, value))
-            if changes is not container.changes or changes.entries:
-                container.keep_cached(key, value)
-            else:
-                dict.__setitem__(container, key, value)
-            if not sequence % BULK_STRIDE:
-                yield
-                put = sink.batch.put
-        yield from self._put_order(heap, sink, enumerate(bulk))
-
-    def _put_order(self, heap: Heap, sink: Sink, entries: Iterable[tuple[int, Any]]) -> Iterator[None]:
-        """Write the keys of new entries, which are in order, in pages."""
-        start, page = 0, list[Any]()
-        for sequence, key in entries:
-            if page and sequence >= start + PAGE_KEYS:
-                self._put_page(heap, sink, start, page)
-                yield
-                page = []
-            if not page:
-                start = sequence
-            page.extend([ABSENT] * (sequence - start - len(page)))
-            page.append(key)
-        if page:
-            self._put_page(heap, sink, start, page)
-            yield
-
-    def _put_page(self, heap: Heap, sink: Sink, start: int, page: list[Any]) -> None:
-        place = self.container.prefix + b"q" + pack_number(start)
-        sink.batch.put(place, heap.codec.record(place, page))
-
-    def _delete_from_order(self, heap: Heap, sink: Sink, deleted: list[int]) -> Iterator[None]:
-        """Take the numbers out of the pages in the store."""
-        if self.cleared:
-            return
-        letter = self.container.prefix + b"q"
-        start, page = 0, list[Any]()
-        for sequence in sorted(deleted):
-            if not page or sequence >= start + len(page):
-                if page:
-                    self._put_page(heap, sink, start, page)
-                found = heap.store.last_before(letter, letter + pack_number(sequence))
-                if found is None:
-                    raise DamagedRecord(key_name(letter), "a page of its keys is missing")
-                start, page = int.from_bytes(found[0][-8:], "big"), heap.codec.unpack(*found)
-                if sequence >= start + len(page):
-                    raise DamagedRecord(key_name(letter), "a page of its keys is too short")
-                yield
-            page[sequence - start] = ABSENT
-        if page:
-            self._put_page(heap, sink, start, page)
-
-
-class MapLevel:
-    """What one level of ``atomic`` needs to undo its changes to a :class:`PieceMap`."""
-
-    __slots__ = ("count", "entries", "whole")
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.entries: dict[Any, Entry | None] = {}
-        """The changes' own entry, or None, for each key that was written first in this level."""
-        self.whole: MapChanges | None = None
-        """The changes as a whole, which ``clear`` has replaced; ``entries`` belong to them."""
-
 
 class PieceMap(PieceBase, dict[Any, Any]):
-    """The contents of a large Map or Set (there with nil for values).  Iteration is in order of insertion."""
+    """The contents of a large Map or Set (there with nil for values).  Iteration is in order of insertion.
 
-    __slots__ = ("changes", "count", "frozen", "heap", "int_prefix", "levels", "next", "oid", "prefix")
+    The cache is this dict itself, which is asked first, and fetches what it lacks.  Of a Map of which all entries are
+    in memory it is an exact dict, :attr:`all`, from which programs read (slot ``e`` of the Map): nothing is missing in
+    it, and this one is empty.
+    """
+
+    __slots__ = ("all", "changes", "count", "frozen", "heap", "int_prefix", "levels", "next", "oid", "prefix")
     __hash__ = None
 
     def __init__(self, heap: Heap, oid: int, count: int = 0, following: int = 0) -> None:
         super().__init__()
         self.heap = heap
         self.oid = oid
+        self.all: dict[Any, Any] | None = None
+        """All entries, in any order; None while some are not in memory."""
         self.prefix = b"P" + pack_number(oid)
         self.int_prefix = self.prefix + b"ki"
         self.count = count
@@ -233,7 +82,7 @@ class PieceMap(PieceBase, dict[Any, Any]):
     @property
     def whole(self) -> bool:
         """True when all entries are cached: what is not in the cache is nowhere."""
-        return dict.__len__(self) == self.count
+        return self.all is not None or _cached(self) == self.count
 
     @property
     def settled(self) -> bool:
@@ -242,7 +91,48 @@ class PieceMap(PieceBase, dict[Any, Any]):
 
     def is_cached(self, key: Any) -> bool:
         """Is the key's entry in memory?"""
-        return dict.__contains__(self, key)
+        return dict.__contains__(self, key) if self.all is None else key in self.all
+
+    def keep(self, key: Any, value: Any) -> None:
+        """Cache an entry."""
+        if self.all is None:
+            _cache(self, key, value)
+        else:
+            self.all[key] = value
+
+    def drop(self, key: Any) -> None:
+        """Forget what is cached of a key that is no longer there."""
+        if self.all is None:
+            dict.pop(self, key, None)
+        else:
+            self.all.pop(key, None)
+
+    def adopt(self, entries: dict[Any, Any] | None = None) -> None:
+        """All entries are in memory: these, which nobody else holds, or the cached ones."""
+        obj = self._map()
+        if obj is not None:
+            if entries is None:
+                entries = dict(dict.items(self))
+            self.all = obj.e = entries
+            dict.clear(self)
+
+    def consider(self) -> None:
+        """Entries have been read: perhaps that is all now."""
+        if self.all is None and _cached(self) == self.count <= ADOPTED_MAX:
+            self.adopt()
+
+    def _forget(self) -> None:
+        """Let go of what is cached."""
+        obj = self._map()
+        if obj is not None:
+            obj.e = self
+        self.all = None
+        dict.clear(self)
+
+    def _map(self) -> Any:
+        """The Map whose contents these are, if it is in memory; None for a Set."""
+        obj = self.heap.loaded(self.oid)
+        return obj if isinstance(obj, MapBase) and type(obj) is obj._live and obj.v is self else None
 
     def _older(self, key: Any) -> Sequence[Any] | None:
         """Sequence number and value of a key that the current changes say nothing of."""
@@ -275,6 +165,8 @@ class PieceMap(PieceBase, dict[Any, Any]):
 
     def __missing__(self, key: Any) -> Any:
         """A key that is not cached."""
+        if self.all is not None:
+            return self.all[key]
         changes = self.changes
         entry: Any = changes.find(key) if changes.entries or changes.bulk is not None else None
         if entry is None and _cached(self) != self.count:  # not whole
@@ -283,10 +175,12 @@ class PieceMap(PieceBase, dict[Any, Any]):
             raise KeyError(key)
         _cache(self, key, entry[1])
         self.heap.memory_used += ENTRY_BYTES
+        if _cached(self) == self.count:
+            self.consider()
         return entry[1]
 
     def __contains__(self, key: object) -> bool:
-        if dict.__contains__(self, key):
+        if self.is_cached(key):
             return True
         try:
             self.__missing__(key)
@@ -401,14 +295,17 @@ class PieceMap(PieceBase, dict[Any, Any]):
         if entry is None:
             self.heap.piece_changes += 1
             # A key that is new to a Map that is cached as a whole, as one that grows is, needs no look into the store.
-            older = None if self.whole and not dict.__contains__(self, key) else self._older(key)
+            older = None if self.whole and not self.is_cached(key) else self._older(key)
             entry = (self._number(key) if older is None else older[0], value, GONE)
         elif entry[0] == GONE:
             entry = (self._number(key), value, entry[2])
         else:
             entry = (entry[0], value, entry[2])
         changes.entries[key] = entry
-        dict.__setitem__(self, key, value)
+        if self.all is None:
+            _cache(self, key, value)
+        else:
+            self.all[key] = value
 
     def __delitem__(self, key: Any) -> None:
         changes = self.changes
@@ -428,7 +325,7 @@ class PieceMap(PieceBase, dict[Any, Any]):
         else:
             del changes.entries[key]
         self.count -= 1
-        dict.pop(self, key, None)
+        self.drop(key)
 
     def clear(self) -> None:
         """Delete everything; what is on disk goes with the next checkpoint."""
@@ -436,7 +333,7 @@ class PieceMap(PieceBase, dict[Any, Any]):
             self.levels[-1].whole = self.changes
         self.changes = MapChanges(self.next, cleared=True)
         self.count = 0
-        dict.clear(self)
+        self._forget()
 
     def pop(self, key: Any, *default: Any) -> Any:
         """As a dict's."""
@@ -489,8 +386,8 @@ class PieceMap(PieceBase, dict[Any, Any]):
 
     def keep_cached(self, key: Any, value: Any) -> None:
         """Cache an entry of the frozen changes, if nothing newer is known of it."""
-        if key not in self.changes.entries and not self.changes.cleared:
-            dict.setdefault(self, key, value)
+        if key not in self.changes.entries and not self.changes.cleared and not self.is_cached(key):
+            self.keep(key, value)
 
     def begin_level(self) -> None:
         """See the base."""
@@ -513,7 +410,7 @@ class PieceMap(PieceBase, dict[Any, Any]):
         self.count = level.count
         if level.whole is not None:
             self.changes = level.whole
-            dict.clear(self)
+            self._forget()
         changes = self.changes
         for key, entry in level.entries.items():
             written = changes.entries.pop(key, None)
@@ -524,11 +421,26 @@ class PieceMap(PieceBase, dict[Any, Any]):
                 changes.entries[key] = entry
                 if entry[0] >= changes.base:
                     changes.fresh[entry[0]] = key
+        if self.all is not None:
+            self._look_up(level.entries)
+
+    def _look_up(self, keys: Iterable[Any]) -> None:
+        """Bring what is cached of these keys up to date, so that still nothing is missing there."""
+        try:
+            for key in keys:
+                entry: Any = self.changes.find(key) or self._older(key)
+                if entry is None or entry[0] == GONE:
+                    self.drop(key)
+                else:
+                    self.keep(key, entry[1])
+        except (DamagedRecord, StoreError):  # who asks for it meets the same
+            self._forget()
 
     def trim(self) -> None:
         """See the base."""
-        dict.clear(self)
+        self._forget()
 
     def size_in_memory(self) -> int:
         """See the base."""
-        return ENTRY_BYTES * (dict.__len__(self) + len(self.changes.entries))
+        cached = _cached(self) if self.all is None else len(self.all)
+        return ENTRY_BYTES * (cached + len(self.changes.entries))

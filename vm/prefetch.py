@@ -114,9 +114,10 @@ class Prefetch:
             except Exception:  # likewise
                 left[at] = record
             else:
-                dict.__setitem__(found, key, value)
+                found.keep(key, value)
                 count += 1
         heap.memory_used += ENTRY_BYTES * count
+        found.consider()
         return left
 
 

@@ -46,9 +46,9 @@ from holdfast.vm.codec import (
 )
 from holdfast.vm.file_outbox import RECORDS as WRITES
 from holdfast.vm.heap import COMMIT_KEY
+from holdfast.vm.mapchanges import PAGE_KEYS
 from holdfast.vm.objects import UNSET
 from holdfast.vm.piecelist import CHUNK, PAGE_CHUNKS
-from holdfast.vm.piecemap import PAGE_KEYS
 from holdfast.vm.pieces import PIECES_ABOVE, find_key_bytes
 from holdfast.vm.side import CODE, FRAMES, THREADS, commit_parts
 from holdfast.vm.stock import STOCK, write_again

@@ -292,7 +292,9 @@ class World(CodeMachine):
 
     def new_map(self, raw: dict[Any, Any]) -> Any:
         """A new Map around the raw dict."""
-        return self._new(self.collections.Map, raw)
+        made = self._new(self.collections.Map, raw)
+        made.e = raw
+        return made
 
     def new_set(self, raw: dict[Any, None]) -> Any:
         """A new Set around the raw dict."""

@@ -43,7 +43,9 @@ class Bench:
         return self._new(self.classes.List, raw)
 
     def new_map(self, raw: dict[Any, Any]) -> Any:
-        return self._new(self.classes.Map, raw)
+        made = self._new(self.classes.Map, raw)
+        made.e = raw
+        return made
 
     def new_set(self, raw: dict[Any, None]) -> Any:
         return self._new(self.classes.Set, raw)

@@ -7,12 +7,13 @@ import random
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.vm import ids, maintenance
+from holdfast.vm import checkpoint, ids, maintenance
 from holdfast.vm.codec import DamagedRecord, bare_codec, seal_record
 from holdfast.vm.equality import equal
 from holdfast.vm.piecelist import CHUNK, PieceList
@@ -169,6 +170,105 @@ def test_clear_and_refill_in_one_checkpoint(large: World) -> None:
     large.touch(found).v.clear()
     found.v.update(dict.fromkeys(range(MANY_MAP)))
     large.save()
+
+
+MAP_ACTIONS = "set set new del pop clear read miss trim begin step finish atomic commit abort abort".split()
+
+
+class MapDriver:
+    """Random actions on a Map in pieces, and on dicts: one for each level of ``atomic``."""
+
+    def __init__(self, world: World, rng: random.Random) -> None:
+        self.world, self.rng = world, rng
+        self.map = world.touch(world.heap.root).v["driven"] = world.new("Map", {n: n for n in range(4_300)})
+        self.models: list[dict[Any, Any]] = [dict.fromkeys(range(4_300))]
+        self.models[0].update((n, n) for n in range(4_300))
+        if rng.random() < 0.5:
+            world.save()
+        self.opened: Any = None
+
+    def act(self, action: str) -> None:
+        """One action, on both; then what programs read from is looked at."""
+        heap, model = self.world.heap, self.models[-1]
+        key = self.rng.choice([*list(model)[:3], self.rng.randrange(4_400), "new"])
+        if action in ("set", "new", "del", "pop", "clear"):
+            if action == "clear" and self.rng.random() < 0.7:
+                return
+            for target in (self.world.touch(self.map).v, model):
+                change_map(action, target, key, len(model) + 5_000 if action == "new" else len(model))
+        elif action == "trim" and self.rng.random() < 0.2 and isinstance(self.map.v, PieceMap):
+            self.map.v.trim()
+        elif action == "begin" and heap.open is None and len(self.models) == 1:
+            self.opened = self.world.checkpoints.begin()
+        elif action == "step" and heap.open is not None:
+            for _ in range(self.rng.randrange(400)):
+                if heap.open is not None:
+                    self.opened.step()
+        elif action == "finish" and heap.open is not None:
+            self.opened.run()
+        elif action == "atomic" and len(self.models) < 4:
+            heap.begin_atomic()
+            self.models.append(model.copy())
+        elif action in ("commit", "abort") and len(self.models) > 1:
+            self.end_atomic(action)
+        self.compare(key)
+
+    def end_atomic(self, action: str) -> None:
+        """Close a level."""
+        inner = self.models.pop()
+        if action == "commit":
+            self.world.heap.commit_atomic()
+            self.models[-1] = inner
+        else:
+            self.world.heap.abort_atomic()
+
+    def compare(self, key: Any) -> None:
+        """A key is, or is not, in what programs read from; now and then all keys are compared, in order."""
+        model, read = self.models[-1], self.map.e
+        try:
+            assert read[key] == model[key]
+        except KeyError:
+            assert key not in model
+            assert key not in self.map.v
+        if read is not self.map.v:
+            assert type(read) is dict
+            assert read == model
+        if self.rng.random() < 0.05:
+            assert list(self.map.v.items()) == list(model.items())
+
+
+def change_map(action: str, target: Any, key: Any, value: Any) -> None:
+    """One change of a dict, of the host's or in pieces."""
+    if action == "set":
+        target[key] = value
+    elif action == "new":
+        target[value] = value
+    elif action == "del" and key in target:
+        del target[key]
+    elif action == "pop":
+        target.pop(key, None)
+    elif action == "clear":
+        target.clear()
+        target.update({n: -n for n in range(4_300)})
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=20)
+def test_map_is_a_map(large: World, seed: int) -> None:
+    """Whatever is done to a large Map, in ``atomic`` and beside checkpoints, it is what a dict is; and while it is in
+    memory as a whole, programs read from an exact dict."""
+    driver = MapDriver(large, random.Random(seed))
+    with mock.patch.object(checkpoint, "SLICE_S", 0.0):
+        for action in driver.rng.choices(MAP_ACTIONS, k=250):
+            driver.act(action)
+    while len(driver.models) > 1:
+        driver.end_atomic("abort")
+    large.save()
+    found = cold(large, "driven")
+    assert found.e is found.v
+    assert list(found.v.items()) == list(driver.models[0].items())
+    assert type(found.e) is dict
+    assert found.e == driver.models[0]
 
 
 LIST_ACTIONS = "append pop pop0 insert set del slice setslice extend reverse sort index count remove iadd clear".split()

@@ -84,6 +84,8 @@ class World:
             obj = getattr(heap.collections, kind)()
             obj._t, obj._i = heap.token, 0
             obj.v = values[0] if values else [] if kind == "List" else {}
+            if kind == "Map":
+                obj.e = obj.v
             return obj
         obj = kind()
         obj._t, obj._i = heap.token, 0
