@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.domains import Domain
-from holdfast.vm.hooks import FunctionParts
+from holdfast.vm.hooks import FunctionParts, Upgraded
 from holdfast.vm.objects import Obj, fail
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class CodeMachine:
         made: FunctionType = proto.instance() if proto.unit.definer else proto.maker()(*parts.captured)
         return made
 
-    def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> dict[str, Any]:
+    def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> Upgraded:
         """An instance from a record of an older version of its class."""
         return self.upgrades.upgrade(cls, schema, fields, extra)
 

@@ -308,13 +308,19 @@ class Heap:
         if record is None:
             raise DamagedRecord(ids.kid(oid), "there is none")
         values = self.codec.unpack(key, record)
-        if not layout.fill(obj, values):
-            self._fill_slowly(obj, key, layout, values)
+        older = not layout.fill(obj, values) and self._fill_slowly(obj, key, layout, values)
         obj._t = LOADED
         self.memory_used += RECORD_FACTOR * len(record)
+        if older:
+            self.barrier(obj)
 
-    def _fill_slowly(self, obj: Obj, key: bytes, layout: Layout, values: list[Any]) -> None:
-        """A collection, an owned object, one of an older schema or with extra fields, or a record that is damaged."""
+    def _fill_slowly(self, obj: Obj, key: bytes, layout: Layout, values: list[Any]) -> bool:
+        """A collection, an owned object, one of an older schema or with extra fields, or a record that is damaged.
+
+        Says whether it was of an older version of its class: then it is to be written as it is now, so that a program
+        which has touched all instances need not know the older version any more.
+        """
+        older = False
         oid, cls = obj._i, layout.cls
         try:
             number, schema, owner, extra = values[:4]
@@ -332,7 +338,7 @@ class Heap:
         else:
             check_values(key, fields)
         if schema != layout.schema or extra is not None:
-            self._fill_changed(obj, cls, key, schema, fields, extra)
+            older = self._fill_changed(obj, cls, key, schema, fields, extra)
         else:
             if len(fields) != len(layout.names):
                 raise DamagedRecord(ids.kid(oid), f"it has {len(fields)} fields, and its class {len(layout.names)}")
@@ -344,6 +350,7 @@ class Heap:
             obj.e = obj.v
         if owner is not None:
             obj._o = owner
+        return older
 
     def _contents(self, obj: Obj, key: bytes, fields: list[Any]) -> Any:
         """The raw container from a collection's one field."""
@@ -366,8 +373,9 @@ class Heap:
             raise DamagedRecord(key_name(key), "a key that is there twice")
         return made
 
-    def _fill_changed(self, obj: Obj, cls: type[Obj], key: bytes, schema: Any, fields: list[Any], extra: Any) -> None:
-        """Fill an object whose record has extra fields, or another schema than its class has now."""
+    def _fill_changed(self, obj: Obj, cls: type[Obj], key: bytes, schema: Any, fields: list[Any], extra: Any) -> bool:
+        """Fill an object whose record has extra fields, or another schema than its class has now; says as above."""
+        older = False
         more: dict[str, Any] | None = None
         if extra is not None:
             if type(extra) is not list or len(extra) % 2 or any(type(name) is not str for name in extra[::2]):
@@ -383,13 +391,14 @@ class Heap:
             if type(schema) is not int:
                 raise DamagedRecord(key_name(key), "a schema that is no number")
             try:
-                found = self.machine.upgrade(cls, schema, fields, more)
+                found, older = self.machine.upgrade(cls, schema, fields, more)
             except DamagedRecord as error:
                 raise DamagedRecord(key_name(key), error.reason) from None
         obj.__class__ = cls
         for name, value in found.items():
             if value is not ABSENT:
                 setattr(obj, name, value)
+        return older
 
     def _function(self, oid: int) -> Any:
         """A function from its record, and the functions that it captured before it: with a worklist, since chains

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from holdfast.vm.objects import Obj
 
+Upgraded = tuple[dict[str, Any], bool]
+"""What an instance from a record of another schema is filled with, and whether that is of an older version."""
+
 
 class FunctionParts:
     """What the record of a function holds: the hash of its source, which function of that it is, its module's name,
@@ -44,7 +47,7 @@ class Machine(Protocol):
     def make_function(self, parts: FunctionParts) -> FunctionType:
         """The function again; the captured values are in the same order."""
 
-    def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> dict[str, Any]:
+    def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> Upgraded:
         """Slots of the class and their values, from a record of another schema; ``_x`` may be among them."""
 
     def code_in_memory(self) -> tuple[set[str], set[int]]:
@@ -74,7 +77,7 @@ class BareMachine:
         """Refused: there are no functions."""
         raise DamagedRecord(parts.module, "functions need a machine")
 
-    def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> dict[str, Any]:
+    def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> Upgraded:
         """Refused: it knows one layout."""
         raise DamagedRecord(cls._name, f"schema {schema} of the class is not known")
 

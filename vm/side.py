@@ -1,7 +1,8 @@
 """Side records of the machine: texts under ``M`` keys, and the shapes that they must have.
 
 ====================  =================================================================================
-``class:NUMBER``      JSON: ``schemas`` (lists of field names), ``module``, ``name``, perhaps ``was`` (former names)
+``class:NUMBER``      JSON: ``schemas`` (lists of field names), ``module``, ``name``, perhaps ``was`` (former names),
+                      ``fields`` (of the last version) and ``since`` (its first schema)
 ``module:NAME``       the hash of the newest version of a file
 ``source:HASH``       JSON: text, name of the file, mode, and for an entry of a session what its names mean
 ====================  =================================================================================
@@ -79,11 +80,14 @@ def class_row(key: str, text: str) -> tuple[int, dict[str, Any]]:
     _require(
         ids.USER_FIRST <= number <= ids.CLASS_MAX
         and type(row) is dict
-        and row.keys() - {"was"} == {"schemas", "module", "name"}
+        and row.keys() - {"was", "fields", "since"} == {"schemas", "module", "name"}
         and _is_names(row.get("was", []))
+        and _is_names(row.get("fields", []))
         and type(row["schemas"]) is list
         and len(row["schemas"]) > 0
         and all(map(_is_names, row["schemas"]))
+        and type(row.get("since", 0)) is int
+        and 0 <= row.get("since", 0) < len(row["schemas"])
         and type(row["module"]) is str
         and _is_name(row["name"]),
         f"class:{key}",

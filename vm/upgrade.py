@@ -3,6 +3,11 @@
 Both are guest code with host frames below it, so it is not preempted, and has a limit of time instead.  ``migrate``
 runs in an empty domain of its own: it gets the old fields as a Map and returns the new ones, and all that it can do
 with the objects among them is to put them somewhere else.
+
+What the world keeps of a class (:func:`holdfast.vm.side.class_row`) tells the versions apart: ``schemas`` are the
+layouts that records have, ``fields`` the fields that its last version declares, and records of a schema below ``since``
+are of an older version.  These are not the same: in a process in which a class changes its instances keep the layout
+that they have, until the world is opened again.
 """
 
 from __future__ import annotations
@@ -11,11 +16,13 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from holdfast.lang.constructor import ConstructorField
-from holdfast.vm import ids
+from holdfast.vm import ids, memory
 from holdfast.vm.domains import Cap, Domain
+from holdfast.vm.hooks import Upgraded
 from holdfast.vm.objects import Obj, Thrown, fail, kind_name, live
 
 if TYPE_CHECKING:
+    from holdfast.vm.link import ClassInfo
     from holdfast.vm.world import World
 
 
@@ -25,22 +32,54 @@ class Upgrades:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> dict[str, Any]:
-        """An instance from a record of an older version of its class: what its ``migrate`` says, then by name,
-        defaults for what is new."""
+    def note_version(self, info: ClassInfo, row: dict[str, Any]) -> None:
+        """A class was linked: find out whether that is another version, whose instances have a schema of its own.
+
+        Where it has a ``migrate``, instances that are in memory become ghosts, and so ask it when they are next
+        touched.  Raises StoreError when what was changed in them cannot be written.
+        """
+        schemas = row["schemas"]
+        slots = [slot.removeprefix("f_") for slot in info.python._slots]
+        names = [field.name for field in info.fields]
+        new = not schemas or schemas[-1] != slots
+        changed = bool(schemas) and (row["fields"] != names if "fields" in row else new)
+        migrates = changed and "m_migrate" in vars(info.python)
+        if migrates and not self.world.heap.levels:
+            self.world.outbox.force()  # what is changed has a record now, of the older version
+        if new or changed:
+            schemas.append(slots)
+        row["fields"] = names
+        row["since"] = len(schemas) - 1 if changed else row.get("since", len(schemas) - 1)
+        info.python._schema = len(schemas) - 1
+        self.world.heap.register_class(info.python)
+        if migrates:
+            self.forget(info.number)
+
+    def forget(self, number: int) -> None:
+        """Make ghosts of the instances of a class."""
+        heap = self.world.heap
+        for oid, weak in list(heap.table.items()):
+            obj = weak() if oid >> ids.SERIAL_BITS == number else None
+            if isinstance(obj, Obj):
+                memory.evict(heap, obj)
+
+    def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> Upgraded:
+        """An instance from a record of another schema: what the ``migrate`` of its class says, if that is of an older
+        version, then by name, defaults for what is new.  A slot of a field that is gone keeps what it had.  And: was it older?"""
         row = self.world.class_rows[cls._k]
         old = dict(zip(row["schemas"][schema], fields, strict=True)) | (extra or {})
         info = self.world.linker.by_number[cls._k]
         migrate = vars(info.python).get("m_migrate")
-        if type(migrate) is FunctionType:
+        older = schema < row["since"]
+        if older and type(migrate) is FunctionType:
             old |= self.migrated(migrate, info.name, old)
-        out = {}
+        out = {slot: old[slot[2:]] for slot in cls._slots if slot[2:] in old}
         for field in info.fields:
             if field.name in old:
                 out["f_" + field.name] = old[field.name]
             else:
                 out["f_" + field.name] = self.default_value(field)
-        return out
+        return out, older
 
     def migrated(self, migrate: FunctionType, name: str, old: dict[str, Any]) -> dict[str, Any]:
         """What ``migrate`` makes of the fields of an older instance."""

@@ -339,12 +339,8 @@ class World(CodeMachine):
     def class_linked(self, info: ClassInfo) -> None:
         """A class was linked: note its fields as the current schema."""
         row = self.class_rows.setdefault(info.number, {"schemas": []})
-        fields = [slot.removeprefix("f_") for slot in info.python._slots]
-        if not row["schemas"] or row["schemas"][-1] != fields:
-            row["schemas"].append(fields)
+        self.upgrades.note_version(info, row)
         row["module"], row["name"] = info.module, info.name
-        info.python._schema = len(row["schemas"]) - 1
-        self.heap.register_class(info.python)
         for old in row.get("was", ()):
             if self.renamed.get((info.module, old)) == info.number:
                 self.linker.also_called(info, old)

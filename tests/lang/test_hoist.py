@@ -112,4 +112,5 @@ def test_migrate_while_a_loop_reads(world: World) -> None:
         ),
         "items.hold",
     )
+    world.checkpoint()
     assert "".join(written) == "18\n"

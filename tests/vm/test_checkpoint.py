@@ -302,12 +302,13 @@ def test_owner_and_extra_fields(world: World) -> None:
 
 
 def test_another_schema(tmp_path: Path) -> None:
-    """A record of an older layout goes through the machine's upgrade, which gives the slots."""
+    """A record of an older layout goes through the machine's upgrade, which gives the slots; that of an older version
+    is written again."""
 
     class Older(Machine):
-        def upgrade(self, cls: Any, schema: int, fields: list[Any], extra: Any) -> dict[str, Any]:
+        def upgrade(self, cls: Any, schema: int, fields: list[Any], extra: Any) -> tuple[dict[str, Any], bool]:
             assert (schema, extra) == (0, {"age": 7})
-            return dict(zip(("f_a", "f_b", "f_c", "f_d"), fields, strict=True)) | {"f_age": extra["age"]}
+            return dict(zip(("f_a", "f_b", "f_c", "f_d"), fields, strict=True)) | {"f_age": extra["age"]}, older
 
         def find_class(self, number: int) -> Any:
             return newer
@@ -319,9 +320,12 @@ def test_another_schema(tmp_path: Path) -> None:
     world.save()
     newer: Any = make_class("Point", 300, POINT.__mro__[1], ["a", "b", "c", "d", "age"])
     newer._schema = newer._ghost._schema = 1
-    found = Heap(world.store, Older()).root.v["p"]
-    assert (found.f_a, found.f_age) == (1, 7)
-    assert type(found) is newer
+    for older in (False, True):
+        heap = Heap(world.store, Older())
+        found = heap.root.v["p"]
+        assert (found.f_a, found.f_age) == (1, 7)
+        assert type(found) is newer
+        assert (found._i in heap.dirty) == older
     world.close()
 
 
