@@ -99,13 +99,15 @@ class Prefetch:
         heap = self._heap
         found: PieceMap = heap.loaded(int.from_bytes(wanted[1:9], "big")).v
         left, count, written = {}, 0, found.changes.entries
-        open_entry, known = heap.codec.open_entry, found.is_cached
+        if found.all is not None:
+            return chunk  # all entries are in memory, and older ones are asked for
+        open_entry, known, cache = heap.codec.open_entry, dict.__contains__, dict.__setitem__
         for place, (at, record) in enumerate(chunk.items()):
             key = _key(at)
             if key is None or place % PROBES == 0 or at == wanted:
                 left[at] = record
                 continue
-            if key in written or known(key):
+            if key in written or known(found, key):
                 continue
             try:
                 number, value = open_entry(at, record)
@@ -114,7 +116,7 @@ class Prefetch:
             except Exception:  # likewise
                 left[at] = record
             else:
-                found.keep(key, value)
+                cache(found, key, value)
                 count += 1
         heap.memory_used += ENTRY_BYTES * count
         found.consider()

@@ -65,7 +65,10 @@ class Upgrades:
 
     def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> Upgraded:
         """An instance from a record of another schema: what the ``migrate`` of its class says, if that is of an older
-        version, then by name, defaults for what is new.  A slot of a field that is gone keeps what it had.  And: was it older?"""
+        version, then by name, defaults for what is new.  A slot of a field that is gone keeps what it had.
+
+        And: was it older?
+        """
         row = self.world.class_rows[cls._k]
         old = dict(zip(row["schemas"][schema], fields, strict=True)) | (extra or {})
         info = self.world.linker.by_number[cls._k]
