@@ -209,7 +209,7 @@ class Authority:
 
     def close(self, domain: Domain) -> None:
         """End all threads of a domain and those below."""
-        for thread in list(self.world.scheduler.living):
+        for thread in self.world.scheduler.awake():
             if thread.domain is not None and thread.domain.within(domain):
                 self.finish(thread, make_error("ThreadError", "the program that it belonged to has ended"))
                 if thread.failure is not None:

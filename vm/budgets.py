@@ -204,7 +204,7 @@ class Budgets:
             self.add(child.given, kind, amount)
             if kind == "objects":
                 child.left = max(child.left, 0) + min(amount, ALLOWANCE)
-        for one in list(self.world.scheduler.living):
+        for one in self.world.scheduler.awake():
             if one.over is not None and one.domain is not None and one.domain.within(child):
                 self.stand(one, None)
                 self.world.scheduler.unsuspend(one)
@@ -233,7 +233,7 @@ class Budgets:
         same for that one, which may have waited for this."""
         while domain is not None and domain.parent is not None:
             if domain.given is not None or self.sharing:
-                if any(one.domain is not None and one.domain.within(domain) for one in self.world.scheduler.living):
+                if any(one.domain is not None and one.domain.within(domain) for one in self.world.scheduler.awake()):
                     return
                 for sharing in self.sharing.values():
                     sharing.pop(domain, None)

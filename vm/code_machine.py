@@ -113,6 +113,14 @@ class CodeMachine:
         """An instance from a record of an older version of its class."""
         return self.upgrades.upgrade(cls, schema, fields, extra)
 
+    def woken(self, thread: Any) -> None:
+        """A ghost of a thread was loaded."""
+        self.living.woken(thread)
+
+    def lost(self, thread: Any, why: str) -> bool:
+        """A ghost of a thread cannot be loaded."""
+        return self.living.lost(thread, why)
+
     def code_in_memory(self) -> tuple[set[str], set[int]]:
         """Hashes of the sources, and numbers of the functions with frames, that the process may refer to any time."""
         return {hash_ for _, hash_ in self.modules.versions}, self.living.codes.numbers()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Any
 
-from holdfast.vm.objects import Error, make_error
+from holdfast.vm.objects import Error, live, make_error
 
 if TYPE_CHECKING:
     from collections import deque
@@ -51,6 +51,7 @@ class Control:
         """
         if thread not in self.living:
             return
+        live(thread)
         thread.interrupt = killed(message) if kill else make_error("ThreadError", message)
         self.budgets.stand(thread, None)  # it goes on, if only to its end: who joins it waits for that
         if kill and not thread.doomed:
@@ -85,6 +86,7 @@ class Control:
         """Let a suspended thread run again; with ``step`` until its next safepoint."""
         if thread not in self.living:
             return
+        live(thread)
         thread.stepping = step
         if not thread.suspended:
             return

@@ -198,7 +198,7 @@ class Crossing:
             return own or (thread.domain is not None and thread.domain.within(domain))
 
         def all_(self_: Any, domain: Domain) -> Any:
-            made = world.new_list([thread for thread in scheduler.living if seen(domain, thread)])
+            made = world.new_list([thread for thread in scheduler.awake() if seen(domain, thread)])
             made._o = domain
             return made
 

@@ -304,15 +304,21 @@ class Heap:
         oid = obj._i
         layout = self._loading[oid >> SERIAL_BITS]  # a class that changed meanwhile has another ghost class
         key = object_key(oid)
-        record = self.store.read(key)
-        if record is None:
-            raise DamagedRecord(ids.kid(oid), "there is none")
-        values = self.codec.unpack(key, record)
-        older = not layout.fill(obj, values) and self._fill_slowly(obj, key, layout, values)
-        obj._t = LOADED
-        self.memory_used += RECORD_FACTOR * len(record)
-        if older:
-            self.barrier(obj)
+        try:
+            record = self.store.read(key)
+            if record is None:
+                raise DamagedRecord(ids.kid(oid), "there is none")
+            values = self.codec.unpack(key, record)
+            older = not layout.fill(obj, values) and self._fill_slowly(obj, key, layout, values)
+            obj._t = LOADED
+            self.memory_used += RECORD_FACTOR * len(record)
+            if older:
+                self.barrier(obj)
+            if layout.number == ids.THREAD:
+                self.machine.woken(obj)
+        except DamagedRecord as error:
+            if layout.number != ids.THREAD or not self.machine.lost(obj, str(error)):
+                raise
 
     def _fill_slowly(self, obj: Obj, key: bytes, layout: Layout, values: list[Any]) -> bool:
         """A collection, an owned object, one of an older schema or with extra fields, or a record that is damaged.

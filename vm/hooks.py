@@ -50,6 +50,12 @@ class Machine(Protocol):
     def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> Upgraded:
         """Slots of the class and their values, from a record of another schema; ``_x`` may be among them."""
 
+    def woken(self, thread: Any) -> None:
+        """A ghost of a thread was loaded.  Raises DamagedRecord."""
+
+    def lost(self, thread: Any, why: str) -> bool:
+        """A ghost of a thread cannot be loaded; True when the machine has made it one that has failed."""
+
     def code_in_memory(self) -> tuple[set[str], set[int]]:
         """Hashes of the sources, and numbers of the functions with frames, that the process may refer to any time."""
 
@@ -80,6 +86,13 @@ class BareMachine:
     def upgrade(self, cls: type[Obj], schema: int, fields: list[Any], extra: dict[str, Any] | None) -> Upgraded:
         """Refused: it knows one layout."""
         raise DamagedRecord(cls._name, f"schema {schema} of the class is not known")
+
+    def woken(self, thread: Any) -> None:
+        """No thread is alive."""
+
+    def lost(self, thread: Any, why: str) -> bool:
+        """No thread is alive."""
+        return False
 
     def code_in_memory(self) -> tuple[set[str], set[int]]:
         """None: there is no code."""

@@ -65,7 +65,7 @@ class Layout:
         self.fill: Callable[[Obj, list[Any]], bool] = _refuse
         """Makes an object live, with the fields of a record that has nothing special.  False, and nothing done, when
         there is something: an owner, extra fields, an older schema, a container, damage."""
-        self.plain = not self.collection and self.checked is None
+        self.plain = not self.collection and self.checked is None and cls._k != ids.THREAD
         """Can a record of it be filled in without a look at what its class is?"""
         if self.plain:
             known = {"__builtins__": {}, "cls": cls, "special": SPECIAL_TYPES, "type": type, "len": len}

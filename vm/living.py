@@ -29,27 +29,30 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from holdfast.vm import ids
-from holdfast.vm.codec import DamagedRecord
+from holdfast.vm.codec import HEAD_BYTES, DamagedRecord, open_record
 from holdfast.vm.frames import Frame, Known
 from holdfast.vm.objects import Error, live, make_error
 from holdfast.vm.side import THREADS
 from holdfast.vm.stacks import Codes, Stack, frame_name
 from holdfast.vm.store import StoreError
 from holdfast.vm.thread import Thread
-from holdfast.vm.waits import wait_of
+from holdfast.vm.waits import Receive, wait_of
 
 if TYPE_CHECKING:
     from holdfast.vm.heap import Heap
     from holdfast.vm.world import World
 
 VERSION = 1
-SUSPENDED, LOW, HIGH, KILLED = 1, 2, 4, 8
+SUSPENDED, LOW, HIGH, KILLED, PARKED = 1, 2, 4, 8, 16
 DEPTH = 2
 """Where the number of frames stands in a header."""
 RANGE_ABOVE = 64
 """More frames than this are deleted as a range."""
 STACKS_MAX = 1_000
 """Threads that keep a stack in memory though they have waited since a checkpoint began; the others are records."""
+FLAGS_AT = HEAD_BYTES + 13
+"""Where the flags stand in the record of a thread of less than 128 frames: behind the array's head, a reference of ten
+bytes, the version and the depth, of one byte each."""
 DROPS = 200
 """Stacks dropped in one slice."""
 _key = struct.Struct(">1sQ").pack
@@ -183,8 +186,21 @@ class Living:
         flags = (SUSPENDED if thread.suspended else 0) | (0, HIGH, LOW)[thread.priority]
         if thread.doomed:
             flags |= KILLED
+        if not flags and thread.domain is None and self._only_receives(thread):
+            flags = PARKED
         mailbox = list(thread.mailbox) if thread.mailbox else []
         return [thread, VERSION, 0, flags, round(thread.spent * 1000), wait, begin, thread.interrupt, mailbox]
+
+    @staticmethod
+    def _only_receives(thread: Thread) -> bool:
+        """Does nothing make it go on but a message, or who has it in hand?"""
+        wait = thread.wait
+        return (
+            type(wait) is Receive
+            and wait.deadline is None
+            and not thread.mailbox
+            and thread.begin is thread.interrupt is thread.over is None
+        )
 
     def written(self) -> None:
         """The checkpoint is written: of the threads that have waited since it began, only some keep their stacks."""
@@ -228,22 +244,47 @@ class Living:
                 continue
             thread: Thread = self.world.heap.ref(oid)
             try:
+                if len(record) > FLAGS_AT and record[FLAGS_AT - 1] < 0x80 and record[FLAGS_AT] == PARKED:
+                    open_record(key, record)  # it is what was written
+                    self.scheduler.living[thread] = None
+                    continue
+                self.world.heap.load(thread)
                 self._restore(thread, key, record)
             except (DamagedRecord, StoreError) as error:
                 self.quarantine(thread, str(error))
             else:
                 found.append(thread)
         for thread in found:
-            if thread.wait is not None and thread.interrupt is None:
-                thread.state = thread.wait.state
-                thread.wait.begin(self.scheduler, thread)
-                self.scheduler.bound_wait(thread)
-            elif not thread.suspended:
-                self.scheduler.enqueue(thread)
+            self._go_on(thread)
+
+    def _go_on(self, thread: Thread) -> None:
+        if thread.wait is not None and thread.interrupt is None:
+            thread.state = thread.wait.state
+            thread.wait.begin(self.scheduler, thread)
+            self.scheduler.bound_wait(thread)
+        elif not thread.suspended:
+            self.scheduler.enqueue(thread)
+
+    def woken(self, thread: Thread) -> None:
+        """A ghost of a thread was loaded: one that is alive gets what it needs for that."""
+        if thread in self.scheduler.living:
+            key = b"S" + header_name(thread._i)
+            record = self.world.heap.store.get(key)
+            if record is None:
+                raise DamagedRecord(ids.kid(thread._i), "how it goes on is missing")
+            self._restore(thread, key, record)
+            self._go_on(thread)
+
+    def lost(self, thread: Thread, why: str) -> bool:
+        """The record of a ghost of a thread is damaged; False for one that has ended, which has only that."""
+        if thread not in self.scheduler.living:
+            return False
+        del self.scheduler.living[thread]
+        self.quarantine(thread, why)
+        return True
 
     def _restore(self, thread: Thread, key: bytes, record: bytes) -> None:
         heap, scheduler = self.world.heap, self.scheduler
-        heap.load(thread)
         values = heap.codec.unpack(key, record)
         if len(values) != 9 or values[0] is not thread or values[1] != VERSION:
             raise DamagedRecord(ids.kid(thread._i), "it is not that of a thread")

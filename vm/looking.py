@@ -145,7 +145,7 @@ class Looking:
 
     def children(self, thread: Thread) -> list[Thread]:
         """The living threads that a thread has started."""
-        return [other for other in self.world.scheduler.living if other.parent is thread]
+        return [other for other in list(self.world.scheduler.living) if other.parent is thread]
 
 
 def seen(frame: Frame, reader: Any) -> bool:

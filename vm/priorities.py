@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from holdfast.vm.objects import fail, kind_name
+from holdfast.vm.objects import fail, kind_name, live
 
 if TYPE_CHECKING:
     from holdfast.vm.thread import Thread
@@ -64,6 +64,7 @@ class Priorities:
             fail("ValueError", f"a priority is 'low', 'normal' or 'high', not {shown}")
         if thread not in self.living:
             return
+        live(thread)
         thread.priority = NAMES[name]
         thread.passed = 0
         self.ranked = True

@@ -29,7 +29,7 @@ from holdfast.vm.control import SLOW, Control, killed
 from holdfast.vm.joining import Joining
 from holdfast.vm.lending import Lending
 from holdfast.vm.limits import CALL_DEPTH
-from holdfast.vm.objects import Error, Thrown, fail, make_error
+from holdfast.vm.objects import Error, Thrown, fail, is_ghost, make_error
 from holdfast.vm.priorities import Priorities
 from holdfast.vm.replacing import Replacing
 from holdfast.vm.thread import Failure, Thread
@@ -142,6 +142,11 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
     def lives(self, thread: Thread) -> bool:
         """Has the thread not ended?"""
         return thread in self.living
+
+    def awake(self) -> list[Thread]:
+        """The living threads but those that have waited for a message since the world was opened: these are ghosts, and
+        belong to the whole world."""
+        return [thread for thread in self.living if not is_ghost(thread)]
 
     # ------------------------------------------------------------------ threads
 

@@ -55,7 +55,7 @@ class Scales:
             if entry[1]:
                 count += 1 if kind == "objects" else weight(one, seen)
         if kind == "bytes":
-            for thread in self.budgets.world.scheduler.living:
+            for thread in self.budgets.world.scheduler.awake():
                 if thread.domain is not None and self.budgets.account(thread.domain, kind) is account:
                     count += self._stack(thread, seen)
         return count

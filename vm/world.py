@@ -509,11 +509,14 @@ class World(CodeMachine):
     def statistics(self) -> dict[str, Any]:
         """Numbers for people and tools."""
         living = self.scheduler.living
+        states = Counter(thread.f_state for thread in self.scheduler.awake())
+        if len(living) > states.total():
+            states["receiving"] += len(living) - states.total()
         return {
             "checkpoints": self.checkpointer.statistics.summary(),
             "switches": self.scheduler.switches,
             "threads": len(living),
-            "states": dict(Counter(thread.f_state for thread in living)),
+            "states": dict(states),
             "loaded": len(self.heap.table),
             "evicted": self.heap.evicted,
             "dirty": len(self.heap.dirty),
