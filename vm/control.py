@@ -49,9 +49,8 @@ class Control:
 
         With ``kill`` no ``catch`` takes it, and only ``finally`` runs.
         """
-        if thread not in self.living:
+        if live(thread) not in self.living:
             return
-        live(thread)
         thread.interrupt = killed(message) if kill else make_error("ThreadError", message)
         self.budgets.stand(thread, None)  # it goes on, if only to its end: who joins it waits for that
         if kill and not thread.doomed:
@@ -72,7 +71,7 @@ class Control:
 
     def suspend(self, thread: Thread) -> None:
         """Let a thread not run until it is resumed."""
-        if thread not in self.living or thread.suspended:
+        if live(thread) not in self.living or thread.suspended:
             return
         thread.suspended = True
         self.touched[thread] = None
@@ -84,9 +83,8 @@ class Control:
 
     def unsuspend(self, thread: Thread, step: bool = False) -> None:
         """Let a suspended thread run again; with ``step`` until its next safepoint."""
-        if thread not in self.living:
+        if live(thread) not in self.living:
             return
-        live(thread)
         thread.stepping = step
         if not thread.suspended:
             return

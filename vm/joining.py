@@ -48,7 +48,7 @@ class Joining:
 
     def join(self, thread: Thread) -> Any:
         """Wait for a thread's end; its result, or its error."""
-        if thread not in self.living:
+        if live(thread) not in self.living:
             return self.result_of(thread)
         if thread is self.current:
             fail("ThreadError", "a thread cannot join itself")

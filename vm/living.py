@@ -199,7 +199,9 @@ class Living:
             type(wait) is Receive
             and wait.deadline is None
             and not thread.mailbox
-            and thread.begin is thread.interrupt is thread.over is None
+            and thread.begin is None
+            and thread.interrupt is None
+            and thread.over is None
         )
 
     def written(self) -> None:

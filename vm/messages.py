@@ -92,7 +92,7 @@ class Mail:
     def deliver(self, thread: Thread, message: Message, wait: bool) -> None:
         """Put a message into a mailbox."""
         scheduler = self.scheduler
-        if thread not in scheduler.living:
+        if live(thread) not in scheduler.living:
             how = f" ({thread.f_state})" if self.may_know(thread, message) else ""
             fail("ThreadError", f"{self.called(thread, message)} has ended{how}, and receives nothing")
         if thread.domain is not None:
@@ -182,7 +182,7 @@ class Mail:
         if thread is scheduler.current:
             fail("ThreadError", "a thread cannot ask itself")
         scheduler.may_wait()
-        if thread in scheduler.living:
+        if live(thread) in scheduler.living:
             scheduler.refuse_circle(thread)
         message = self.message(value, "open", domain)
         self.deliver(thread, message, wait=False)

@@ -62,9 +62,8 @@ class Priorities:
         if type(name) is not str or name not in NAMES:
             shown = f"'{name[:20]}'" if type(name) is str else kind_name(name)
             fail("ValueError", f"a priority is 'low', 'normal' or 'high', not {shown}")
-        if thread not in self.living:
+        if live(thread) not in self.living:
             return
-        live(thread)
         thread.priority = NAMES[name]
         thread.passed = 0
         self.ranked = True
