@@ -20,6 +20,7 @@ CPython allows 20 nested blocks; a function that nests deeper has a direct shape
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from itertools import zip_longest
 
@@ -33,6 +34,7 @@ from holdfast.lang.hoist import Hoisted, Turning
 from holdfast.lang.infer import ANY, Inference
 from holdfast.lang.lines import CALLS, PURE, Line, NameTable, RawMethods, count_uses, literal
 
+AHEAD = re.compile(r"h[0-9]+ = ")
 BLOCKS_MAX = 16
 NESTING_MAX = 40
 INFERRED_MAX = 20_000
@@ -72,7 +74,7 @@ class Direct(Emitter):
     def invariant(self, op: ir.Op, text: str) -> str | None:
         """The template by which an operation reads what only a store could change, from what has this text; or None."""
         if op.op == "getfield":
-            return self.field(op, text)
+            return self.field(op, text) if op.data not in self.methods.computed else None
         if op.op == "getbox":
             return None if op.data[0] else "{0}.v"
         if op.op in ("index", "callg") and self.items(op):
@@ -270,11 +272,18 @@ class Direct(Emitter):
         texts = hoisted.assignments(line.text for line in self.lines[place:])
         if not texts:
             return
+        depth = self.lines[place].depth
+        gone = [text.partition(" ")[0] + " = None" for text in texts]
+        lines = ahead(texts, depth, node.n)
         for line in self.lines[place:]:
             if line.text == SAFEPOINT:
-                line.text += "; " + "; ".join(texts)
-        depth = self.lines[place].depth
-        self.lines[place:place] = [Line(depth, text, node.n, node.n) for text in texts]
+                # While others run, nothing that was read is held: it may be evicted, or be put in pieces.
+                within = ["if _poll:", *gone, "_safepoint()"]
+                lines += [Line(line.depth + (text is not within[0]), text, line.n, line.last) for text in within]
+                lines += ahead(texts, line.depth + 1, line.n)
+            else:
+                lines.append(line)
+        self.lines[place:] = [*lines, *(Line(depth, text, node.n, node.n) for text in gone)]
 
     def turns(self, changed: list[ir.Node], body: list[ir.Node], n: int) -> None:
         """The body of a loop, in which and behind which only what it does not change is as it was."""
@@ -295,15 +304,36 @@ class Direct(Emitter):
         """The handler only stores the converted error; what stands behind the node decides."""
         self.flush()
         size = self.function.size
+        place = len(self.lines)
         self.line("try:", node.n)
         self.turns([*node.body, ir.Op(0, "move", node.error, ())], node.body, node.n)
         self.line("except Exception:", size)
         self.depth += 1
         self.line(f"{node.error} = _caught()", size)
         self.depth -= 1
+        for name in read_ahead(self.lines[place:]):
+            self.line(f"{name} = None", size)
         # A failed speculation inside the body: go on in the resumable shape, which has the handlers too.  It is called
         # where no handler of this frame is around, so the state is raised to the function's end.
         self.line(f"if type({node.error}) is _State: raise {node.error}", size)
+
+
+def read_ahead(lines: list[Line]) -> list[str]:
+    """The locals that these lines read ahead: what they hold is let go of where the frame goes on behind a loop."""
+    return sorted({line.text.split()[0] for line in lines if AHEAD.match(line.text)})
+
+
+def ahead(texts: list[str], depth: int, n: int) -> list[Line]:
+    """The lines that read ahead.  Whatever goes wrong there, the loop reads for itself from then on: it may come to no
+    read at all, or to an error of its own before."""
+    lines = [
+        (0, "_n = None"),
+        (0, "try:"),
+        *((1, text) for text in texts),
+        (0, "except Exception:"),
+        (1, "_n = _late()"),
+    ]
+    return [Line(depth + more, text, n, n) for more, text in [*lines, (0, "if _n is not None: raise _n")]]
 
 
 def parameters(function: ir.Function) -> str:
@@ -418,6 +448,7 @@ def direct(
         out.extend(emitter.lines)
         out.append(Line(2, "except _HOST:", size))
         out.append(Line(3, "_d = _deopt()", size))
+        out.extend(Line(3, f"{name} = None", size) for name in read_ahead(emitter.lines))
         out.append(Line(2, "return _d.fn(_d)", size))
     out.append(Line(1, "return f", size))
     return out

@@ -4,13 +4,14 @@
 
     h1 = root.g['items'].e
     for v_key in it4:
-        if _poll: _safepoint(); h1 = root.g['items'].e
+        if _poll: h1 = None; _safepoint(); h1 = root.g['items'].e
         v_total = v_total + h1[v_key].f_balance
 
 This is done for *quiet* loops: innermost ones that run nothing but operations without an effect and moves between
 locals.  Between two safepoints nobody else runs, so what such a loop reads through locals that it does not assign is
-what it was.  Behind a safepoint it is read again.  (Loading a ghost may run a class's ``migrate``; that can change
-nothing that exists, since it runs in an empty domain.)
+what it was.  Behind a safepoint it is read again, and at it nothing is held.  (Loading a ghost may run a class's
+``migrate``, which can change nothing that exists, since it runs in an empty domain; where it may run a default of a
+field, no loop reads ahead.)
 
 Only what the first turn would do in any case is read ahead.  Where that fails (a loop of no turns, perhaps), the frame
 goes on in the resumable shape, which reads nothing ahead, and the loop is compiled without it from then on.  A local
@@ -78,7 +79,7 @@ class Hoisted:
         self.views: dict[int, str] = {}
         """or, of an ``index`` with a key that changes, to that of what it looks into."""
         self._names: dict[str, str] = {}
-        if emitter.function.domain:
+        if emitter.function.domain or not emitter.methods.ahead:
             return  # guarded code tests what it reads
         safepoint = next((node.n for node in loop.body if isinstance(node, ir.Op) and node.op == "safepoint"), None)
         if safepoint is not None and not emitter.failed & {loop.n, safepoint} and quiet(loop):

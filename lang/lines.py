@@ -45,12 +45,17 @@ class Pending:
 
 @dataclass(slots=True, frozen=True)
 class RawMethods:
-    """Names of methods of the kinds whose values are bare Python objects, and of those that are not."""
+    """What the generator knows of the machine: names of methods of the kinds whose values are bare Python objects, and
+    of those that are not; and what follows."""
 
     raw: frozenset[str]
     boxed: frozenset[str]
     text: frozenset[str] = frozenset()
     """Those of Text: they have globals of their own."""
+    computed: frozenset[str] = frozenset()
+    """Fields that are worked out when they are read: they change though nobody stores them."""
+    ahead: bool = True
+    """May a loop read ahead?  Not where a read may run code of a program (:mod:`holdfast.vm.upgrade`)."""
 
 
 def arguments(texts: list[str], positional: int, names: tuple[str, ...]) -> str:

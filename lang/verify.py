@@ -18,7 +18,8 @@ from holdfast.lang import ir
 from holdfast.lang.guard import VARIANTS
 
 HELPERS = frozenset(
-    "_link _T _U _HOST _State _Field _Function _List _Map _Set _Box _poll _safepoint _dirty _deopt _enter _caught "
+    "_link _T _U _HOST _State _Field _Function _List _Map _Set _Box _poll _safepoint _dirty _deopt _late _enter "
+    "_caught "
     "_unwind _check _callable _lookup _method _throw _rethrow _assertion _catchable _product _repeat _required "
     "_too_long _without _len _text _join _inrange "
     "_Cap _capis _S _foreign _place _weaker _weakfn "

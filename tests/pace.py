@@ -25,6 +25,12 @@ def slowness() -> float:
     return max(1.0, slowest / REFERENCE_S)
 
 
+def within(took_s: float, bound_s: float) -> bool:
+    """Is what was taken within the bound, on a machine as slow as this one is now?  That is measured, which takes
+    longer than most of what is bounded, only where it matters."""
+    return took_s < bound_s or took_s < bound_s * slowness()
+
+
 def best_of_three(call: Callable[[], Any], bound_s: float) -> tuple[Any, float]:
     """The result of a call, and the processor time of this thread that it took: made again, up to three times, while
     that is above the bound.  What a process does besides (to collect the garbage of other tests) only adds to it."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import dis
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import CodeType, FunctionType
 from typing import Any
 
 from holdfast.lang import ir
 from holdfast.lang.assemble import DirectCode, make_direct, make_resumable, make_stub
 from holdfast.lang.diagnostics import Source
-from holdfast.lang.direct import truths
+from holdfast.lang.direct import AHEAD, truths
 from holdfast.lang.emit_values import ARITHMETIC, doubts
 from holdfast.lang.guard import DEFINER, GIVEN, OWN, WEAKER, variant, variant_key
 from holdfast.lang.infer import ANY, Inference
@@ -232,10 +232,7 @@ class Proto:
     def suspects(self, n: int, code: CodeType, offset: int) -> frozenset[int]:
         """The instructions that may have failed: those of the group that begins at n, narrowed by the bytecode."""
         group = range(n, max(n, self.direct().groups.get(n, n)) + 1)
-        nodes = [node for node in ir.walk(self.function.body) if node.n in group]
-        ops = [node for node in nodes if isinstance(node, ir.Op)]
-        if not ops:  # what a loop reads ahead
-            return frozenset(node.n for node in nodes if isinstance(node, ir.Loop | ir.For))
+        ops = [node for node in ir.walk(self.function.body) if isinstance(node, ir.Op) and node.n in group]
         found = next((i for i in dis.get_instructions(code) if i.offset == offset), None)
         if found is None:
             return frozenset(node.n for node in ops)
@@ -275,11 +272,25 @@ class Proto:
         if not new:
             self.settled.add((id(code), offset))
             return
+        if self.function.domain:
+            new = self.stores(values) | new
+        self._compile_again(new)
+
+    def read_late(self, n: int) -> None:
+        """Compile the direct shape again, with a loop that reads nothing ahead: the number is its own, or that of its
+        safepoint."""
+        if n not in self.failed:
+            self._compile_again({n: 1})
+
+    def forget_ahead(self) -> None:
+        """Compile the direct shape again where a loop reads ahead."""
+        if self._direct is not None and any(AHEAD.match(name) for name in self._direct.code.co_varnames):
+            self._compile_again({})
+
+    def _compile_again(self, new: dict[int, int]) -> None:
         self.rounds += 1
         if self.rounds > RECOMPILES_MAX:
             new = dict.fromkeys(range(1, self.function.size), 2)
-        elif self.function.domain:
-            new = self.stores(values) | new
         self.failed = self.failed | new
         self._direct = None
         self.link()
@@ -373,6 +384,13 @@ class CodeTable:
             linked.protos.append(proto)
             self.protos[proto.key] = proto
         return linked
+
+    def read_nothing_ahead(self) -> None:
+        """From now on a read may run code of a program: no loop may read ahead."""
+        if self.methods.ahead:
+            self.methods = replace(self.methods, ahead=False)
+            for proto in self.protos.values():
+                proto.forget_ahead()
 
     def note(self, code: CodeType, proto: Proto, groups: dict[int, int] | None = None) -> None:
         """Remember whose code it is, and its groups of instructions.  The entry keeps the code alive, so its id is not

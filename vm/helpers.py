@@ -48,8 +48,9 @@ class Helpers:
         names: dict[str, Any] = {
             "_U": UNSET, "_HOST": HOST_ERRORS, "_State": State, "_Field": Field, "_Function": FunctionType,
             "_List": self.collections.List, "_Map": self.collections.Map, "_Set": self.collections.Set, "_Box": Box,
-            "_poll": False, "_deopt": u.deopt, "_enter": u.enter, "_caught": u.caught, "_unwind": u.unwind,
-            "_throw": u.throw, "_rethrow": u.rethrow, "_catchable": catchable, "_assertion": assertion,
+            "_poll": False, "_deopt": u.deopt, "_late": u.late, "_enter": u.enter, "_caught": u.caught,
+            "_unwind": u.unwind, "_throw": u.throw, "_rethrow": u.rethrow, "_catchable": catchable,
+            "_assertion": assertion,
             "_check": check_call, "_callable": callable_, "_lookup": self.lookup, "_method": self.known_method,
             "_len": len,
             "_inrange": inrange, "_iter1": self.iterate, "_iter2": self.iterate_pairs, "_pairgone": pair_gone,

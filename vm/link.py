@@ -74,6 +74,7 @@ class Linker:
         """Global name to class."""
         self.by_number: dict[int, ClassInfo] = {}
         self.on_class: Callable[[ClassInfo], None] = lambda info: None
+        self.on_linked: Callable[[], None] = lambda: None
         self.guarded: Callable[[FunctionType], FunctionType] = lambda function: function
         """What guarded code calls in place of a function that is code."""
         self.default: Callable[[Obj, ConstructorField], Any] = lambda obj, field: field.constant
@@ -97,6 +98,7 @@ class Linker:
         supers = super_calls(unit)
         for spec in self.bases_first(compiled.classes):
             self.class_(unit, spec, supers.get(spec.global_name, set()))
+        self.on_linked()
 
     def bind(self, unit: UnitCode, name: str) -> None:
         """Bind a function or constant of a file."""

@@ -168,6 +168,10 @@ def source_line(proto: Proto, line: int) -> str:
     return lines[line - 1].strip() if 0 < line <= len(lines) else ""
 
 
+COMPUTED = frozenset("id frames children budget caps cpu_ms priority mailbox".split())
+"""The names of :func:`thread_fields`."""
+
+
 def thread_fields(world: World) -> dict[str, Callable[[Any], Any]]:
     """The fields of threads that are worked out when they are read."""
     looking = world.looking

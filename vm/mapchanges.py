@@ -178,11 +178,13 @@ class MapChanges(PieceChanges):
 class MapLevel:
     """What one level of ``atomic`` needs to undo its changes to a :class:`PieceMap`."""
 
-    __slots__ = ("count", "entries", "whole")
+    __slots__ = ("count", "entries", "older", "whole")
 
     def __init__(self, count: int) -> None:
         self.count = count
         self.entries: dict[Any, Entry | None] = {}
         """The changes' own entry, or None, for each key that was written first in this level."""
+        self.older: dict[Any, Any] = {}
+        """For those that were written while all entries were in memory, what they had; ABSENT for new ones."""
         self.whole: MapChanges | None = None
         """The changes as a whole, which ``clear`` has replaced; ``entries`` belong to them."""

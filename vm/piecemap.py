@@ -20,10 +20,9 @@ from holdfast.vm.pieces import (
     find_key_bytes,
     pack_number,
 )
-from holdfast.vm.store import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from holdfast.vm.heap import Heap
 
@@ -276,8 +275,12 @@ class PieceMap(PieceBase, dict[Any, Any]):
     def _log(self, key: Any, entry: Entry | None) -> None:
         if self.levels:
             level = self.levels[-1]
-            if level.whole is None:
-                level.entries.setdefault(key, entry)
+            if level.whole is None and key not in level.entries:
+                if entry is not None:
+                    key = self.changes.fresh.get(entry[0], key)  # as the Map has it: 1, where this is 1.0 or true
+                level.entries[key] = entry
+                if self.all is not None:
+                    level.older[key] = self.all.get(key, ABSENT)
 
     def _number(self, key: Any) -> int:
         """The sequence number of a new entry."""
@@ -403,7 +406,10 @@ class PieceMap(PieceBase, dict[Any, Any]):
         elif owned_by_outer and self.levels[-1].whole is None:
             outer = self.levels[-1]
             for key, entry in level.entries.items():
-                outer.entries.setdefault(key, entry)
+                if key not in outer.entries:
+                    outer.entries[key] = entry
+                    if key in level.older:
+                        outer.older[key] = level.older[key]
             outer.whole = level.whole
 
     def _undo(self, level: MapLevel) -> None:
@@ -422,19 +428,19 @@ class PieceMap(PieceBase, dict[Any, Any]):
                 if entry[0] >= changes.base:
                     changes.fresh[entry[0]] = key
         if self.all is not None:
-            self._look_up(level.entries)
+            self._take_back(level)
 
-    def _look_up(self, keys: Iterable[Any]) -> None:
-        """Bring what is cached of these keys up to date, so that still nothing is missing there."""
-        try:
-            for key in keys:
-                entry: Any = self.changes.find(key) or self._older(key)
-                if entry is None or entry[0] == GONE:
-                    self.drop(key)
-                else:
-                    self.keep(key, entry[1])
-        except (DamagedRecord, StoreError):  # who asks for it meets the same
-            self._forget()
+    def _take_back(self, level: MapLevel) -> None:
+        """What was changed in a level is cached again as it was before."""
+        for key in level.entries:
+            if key not in level.older:  # they were not all in memory then: who asks looks it up
+                self._forget()
+                return
+            value = level.older[key]
+            if value is ABSENT:
+                self.drop(key)
+            else:
+                self.keep(key, value)
 
     def trim(self) -> None:
         """See the base."""

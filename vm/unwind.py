@@ -59,6 +59,13 @@ class Killed(Exception):
     """Carries the unwinding of a killed thread: ``finally`` runs, no ``catch`` takes it."""
 
 
+def let_go(values: Any) -> None:
+    """Empty the copy of a frame's locals that CPython, before 3.13, keeps as long as the frame lives: what it holds
+    could not be evicted."""
+    if type(values) is dict:
+        values.clear()
+
+
 class Unwinder:
     """The functions that generated code calls when something is thrown."""
 
@@ -76,6 +83,20 @@ class Unwinder:
         """In the direct shape's outer handler: the state in which the frame goes on."""
         exception = sys.exception()
         state: State = raised(exception) if type(exception) is State else self.state_or_error(exception)
+        return state
+
+    def late(self) -> State:
+        """What a loop reads ahead could not be read: the frame goes on in the resumable shape, which reads nothing
+        ahead, and the loop is compiled without it."""
+        exception = sys.exception()
+        assert exception is not None and exception.__traceback__ is not None
+        frame, n = exception.__traceback__.tb_frame, exception.__traceback__.tb_lineno - LINE_BASE
+        proto = self.table.proto_of(frame.f_code)
+        assert proto is not None
+        values = frame.f_locals
+        state = self.state(proto, n, False, values)
+        let_go(values)
+        proto.read_late(n)
         return state
 
     def caught(self) -> Any:
@@ -101,9 +122,11 @@ class Unwinder:
             error = self.host_error(exception)
             return error if inside_try else State(_raise, (error,), None)
         n = traceback.tb_lineno - LINE_BASE
-        state = self.state(proto, n, False, traceback.tb_frame.f_locals)
+        values = traceback.tb_frame.f_locals
+        state = self.state(proto, n, False, values)
         if isinstance(exception, TypeError | AttributeError):
-            proto.speculation_failed(n, traceback.tb_frame.f_code, traceback.tb_lasti, traceback.tb_frame.f_locals)
+            proto.speculation_failed(n, traceback.tb_frame.f_code, traceback.tb_lasti, values)
+        let_go(values)
         return state
 
     def state(self, proto: Proto, n: int, after: bool, values: dict[str, Any]) -> State:

@@ -31,6 +31,8 @@ class Upgrades:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self._changed: set[int] = set()
+        """Numbers of the classes that have changed in the file that is being linked."""
 
     def note_version(self, info: ClassInfo, row: dict[str, Any]) -> None:
         """A class was linked: find out whether that is another version, whose instances have a schema of its own.
@@ -43,23 +45,30 @@ class Upgrades:
         names = [field.name for field in info.fields]
         new = not schemas or schemas[-1] != slots
         changed = bool(schemas) and (row["fields"] != names if "fields" in row else new)
-        migrates = changed and "m_migrate" in vars(info.python)
-        if migrates and not self.world.heap.levels:
-            self.world.outbox.force()  # what is changed has a record now, of the older version
+        migrates = changed and "m_migrate" in vars(info.python) and "_schema" in vars(info.python)
+        if migrates:  # and was linked before in this process: what is in memory of it is of the older version
+            scheduler, heap = self.world.scheduler, self.world.heap
+            if heap.levels or scheduler.current is not None:
+                return  # nobody looks at its threads now: it is found to have changed when it is linked again
+            if heap.changed or scheduler.touched:
+                self.world.outbox.force()  # what is changed has a record now, of the older version
         if new or changed:
             schemas.append(slots)
         row["fields"] = names
         row["since"] = len(schemas) - 1 if changed else row.get("since", len(schemas) - 1)
         info.python._schema = len(schemas) - 1
         self.world.heap.register_class(info.python)
+        if len(schemas) > 1 and any(field.function is not None for field in info.fields):
+            self.world.table.read_nothing_ahead()  # a default is made when an older instance is read
         if migrates:
-            self.forget(info.number)
+            self._changed.add(info.number)
 
-    def forget(self, number: int) -> None:
-        """Make ghosts of the instances of a class."""
+    def linked(self) -> None:
+        """A file was linked: make ghosts of the instances of its classes that have another version."""
+        numbers, self._changed = self._changed, set()
         heap = self.world.heap
-        for oid, weak in list(heap.table.items()):
-            obj = weak() if oid >> ids.SERIAL_BITS == number else None
+        for oid, weak in list(heap.table.items()) if numbers else ():
+            obj = weak() if oid >> ids.SERIAL_BITS in numbers else None
             if isinstance(obj, Obj):
                 memory.evict(heap, obj)
 

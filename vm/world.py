@@ -43,7 +43,7 @@ from holdfast.vm.library import NO_LIBRARY, Library, checked
 from holdfast.vm.limits import CALL_DEPTH, reserve_stack
 from holdfast.vm.link import ClassInfo, Linker
 from holdfast.vm.living import Living
-from holdfast.vm.looking import Looking, seen, thread_fields
+from holdfast.vm.looking import COMPUTED, Looking, seen, thread_fields
 from holdfast.vm.messages import Mail, Message, message_methods, thread_methods, threads_class
 from holdfast.vm.methods import methods
 from holdfast.vm.modules import Modules
@@ -92,7 +92,7 @@ class World(CodeMachine):
         raw = frozenset(name for kind in KINDS.values() for name in host.get(kind, {}))
         boxed = frozenset(name for kind in ("List", "Map", "Set") for name in host[kind]) | {"join"}
         self.table = CodeTable(
-            self.globals, RawMethods(raw, boxed, frozenset(host["Text"])), enter=shape == "resumable"
+            self.globals, RawMethods(raw, boxed, frozenset(host["Text"]), COMPUTED), enter=shape == "resumable"
         )
         self.unwinder = Unwinder(self.table, self.new_list, self.heap.barrier)
         self.helpers = Helpers(self, self.collections, self.unwinder)
@@ -117,6 +117,7 @@ class World(CodeMachine):
         self.linker.on_class = self.class_linked
         self.upgrades = Upgrades(self)
         self.linker.default = self.upgrades.field_default
+        self.linker.on_linked = self.upgrades.linked
         self.authority = Authority(self)
         self.readable: Callable[[Any], Any] = self.authority.readable
         self.opened: Callable[[Any], tuple[Any, Callable[[Any], Any]]] = self.authority.opened

@@ -20,7 +20,7 @@ from holdfast.lang.lexer import Lexer, decode, is_complete
 from holdfast.lang.parser import ERRORS_MAX, parse
 from holdfast.lang.tree import Program
 from tests.lang.programs import SEEDS, SOUPS, TOUR, Maker
-from tests.pace import slowness
+from tests.pace import within
 
 SNAPSHOTS = Path(__file__).with_name("diagnostics")
 CASES = sorted(SNAPSHOTS.glob("*.hold"))
@@ -188,7 +188,7 @@ def only_compile_errors(text: str) -> Program | None:
         assert len(str(error).split("\n")) == 6 * len(error.diagnostics) - 1
         return None
     finally:
-        assert time.process_time() - began < SECONDS_MAX * slowness()
+        assert within(time.process_time() - began, SECONDS_MAX)
 
 
 @given(SOUPS)

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import dis
 from collections.abc import Iterator
+from pathlib import Path
 from types import CodeType
 from typing import Any
 
 import pytest
 
+from holdfast.vm.piecemap import PieceMap
+from holdfast.vm.store import object_key
 from holdfast.vm.world import World
 
 
@@ -40,7 +43,7 @@ def ahead(code: CodeType) -> list[str]:
             way = [str(i.argval)]
         elif i.opname in ("LOAD_ATTR", "LOAD_CONST"):
             way.append(str(i.argval))
-        elif i.opname == "STORE_FAST" and i.argval.startswith("h") and way:
+        elif i.opname == "STORE_FAST" and i.argval.startswith("h") and way[-1:] != ["None"]:
             found.append(" ".join(way))
     return found
 
@@ -65,6 +68,7 @@ LOOPS = {
     "perhaps": ("for k in 0..3 { if k == 1 { s += o.a } }", []),
     "what changes": ("for k in 0..3 { s += k.a }", []),
     "what is assigned": ("var n = o\n while n != nil { s += n.a\n n = n.next }", []),
+    "what is worked out": ("for k in 0..3 { s += o.cpu_ms }", []),
     "in a try": ("for k in 0..3 { try { s += o.a } catch e { s += 1 } }", []),
 }
 
@@ -94,6 +98,88 @@ def test_a_loop_that_cannot_does_not_try_again(world: World) -> None:
     )
     assert proto.rounds == 1
     assert not ahead(proto.direct().code)
+
+
+def outputs(tmp_path: Path, before: str, after: str) -> list[str]:
+    """What the second of two versions of a program prints, in each shape; the world is opened anew for it."""
+    found = []
+    for shape in ("direct", "resumable"):
+        folder = tmp_path / shape
+        with World.open(folder, durability="process") as world:
+            world.run_source(before, "items.hold")
+        printed: list[str] = []
+        with World.open(folder, durability="process", shape=shape) as world:
+            world.write = printed.append
+            world.run_source(after, "items.hold")
+        found.append("".join(printed))
+    return found
+
+
+OLD = "class Item { n }\nroot.items = [Item(1), Item(2), Item(3)]\nroot.count = 0\n"
+LOADING = {
+    "a default that counts": (
+        "class Item { n\n id = next() }\nfn next() { root.count += 1\n return root.count }\n"
+        "fn f() { var t = 0\n for k in 0..3 { t = t * 100 + root.items[k].id * 10 + root.count }\n print(t) }\nf()\n",
+        "112233\n",
+    ),
+    "a default that throws, in a loop of no turns": (
+        'class Item { n\n id = wrong() }\nfn wrong() { throw "no" }\n'
+        "fn f(o, n) { var t = 0\n for k in 0..n { t += o.id }\n print(t) }\nf(root.items[0], 0)\n"
+        "try { f(root.items[0], 1) } catch e { print(e.message, e.trace[1]) }\n",
+        "0\nno items.hold:2 in Item.id\n",
+    ),
+    "a migrate that throws, in a loop of no turns": (
+        'class Item { n\n id\n fn migrate(old) { throw "no" } }\n'
+        "fn f(o, n) { var t = 0\n for k in 0..n {\n t += o.id }\n print(t) }\nf(root.items[0], 0)\n"
+        "try { f(root.items[0], 1) } catch e { print(e.message) }\n",
+        "0\nno\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(LOADING))
+def test_what_loading_runs(tmp_path: Path, name: str) -> None:
+    """What is run to bring an instance up to date has its effects, and its errors, where the program reads it."""
+    after, expected = LOADING[name]
+    direct, resumable = outputs(tmp_path, OLD, after)
+    assert direct == resumable == expected
+
+
+def test_a_loop_of_no_turns_meets_no_damage(tmp_path: Path) -> None:
+    """What is read ahead of a loop may be damaged: whoever reads it is told."""
+    with World.open(tmp_path / "w", durability="process") as world:
+        world.run_source("class P { n }\nroot.p = P(1)", "p.hold")
+        world.checkpoint()
+        key = object_key(world.heap.root.v["p"]._i)
+        record = world.store.get(key)
+        assert record is not None
+        batch = world.store.batch()
+        batch.put(key, record[:-1] + bytes((record[-1] ^ 1,)))
+        world.store.write(batch)
+    printed: list[str] = []
+    with World.open(tmp_path / "w", durability="process") as world:
+        world.write = printed.append
+        world.run_source(
+            "fn f(n) { var s = 0\n for i in 0..n { s += root.p.n }\n return s }\nprint(f(0))\n"
+            'try { f(1) } catch e { print("damaged" in e.message) }',
+            "look.hold",
+        )
+    assert "".join(printed) == "0\ntrue\n"
+
+
+def test_nothing_is_held_behind_a_loop(tmp_path: Path) -> None:
+    """A frame that stands behind a loop, or at its safepoint, has let go of what the loop reads: a large Map can be put
+    in pieces."""
+    with World.open(tmp_path / "w", durability="process") as world:
+        world.run_source(
+            "root.m = {}\nfor i in 0..6_000 { root.m[i] = i }\n"
+            "fn serve() { var s = 0\n for k in 0..3 { s += root.m[k] }\n"
+            ' try { for k in 0..3 { s += root.m[k] + root.m["none"] } } catch e { s += 1 }\n receive()\n return s }\n'
+            'root.t = spawn serve()\nwhile root.t.state != "receiving" { sleep(0) }\n',
+            "serve.hold",
+        )
+        world.checkpoint()
+        assert isinstance(world.heap.root.v["m"].v, PieceMap)
 
 
 def test_migrate_while_a_loop_reads(world: World) -> None:

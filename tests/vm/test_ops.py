@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from holdfast.vm import bigint, limits, ops, order
 from holdfast.vm.objects import ERRORS, make_error
-from tests.pace import slowness
+from tests.pace import within
 
 NAN = float("nan")
 INTS = st.one_of(st.integers(), st.integers(-10, 10), st.sampled_from([2**63, -(2**63), 2**1100, -(2**1100)]))
@@ -412,7 +412,7 @@ def test_bombs_are_refused_before_they_go_off(bench, name, arguments):
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert result.startswith("LimitError: ") and " is over the limit of " in result
-    assert time.process_time() - began < 1 * slowness()
+    assert within(time.process_time() - began, 1)
     assert peak < 1 << 20
 
 
@@ -438,7 +438,7 @@ def test_the_slowest_single_operations(bench, name, a, b):
     """What is within the limits ends soon: a time slice is all that other threads wait."""
     began = time.process_time()
     bench.op(name, a, b)
-    assert time.process_time() - began < 1 * slowness()
+    assert within(time.process_time() - began, 1)
 
 
 def test_one_huge_text_many_times(bench):
@@ -451,4 +451,4 @@ def test_one_huge_text_many_times(bench):
     assert bench.methods["List"]["unique"](bench.new_list([a, b, c] * 100_000)).v == [a, b]
     order.sort(raw)
     assert raw[0] is a and raw[-1] is b
-    assert time.process_time() - began < 3 * slowness()
+    assert within(time.process_time() - began, 3)

@@ -1,4 +1,4 @@
-"""Threads that wait for a message when their world is opened: ghosts, until somebody touches them; then as all others."""
+"""Threads that wait for a message when their world is opened: ghosts, until somebody touches them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,8 @@ TOUCHES = {
     "send": ('t.send("stop")\nprint(t.join())', ["local 7 stopped"]),
     "ask": ('print(t.ask("question"))', ["local 7 answers"]),
     "fail": (
-        't.send("fail")\ntry { t.join() } catch e { print(e.kind, e.message) }\nprint(t.state, t.frames[0].locals.mine)',
+        't.send("fail")\ntry { t.join() } catch e { print(e.kind, e.message) }\n'
+        "print(t.state, t.frames[0].locals.mine)",
         ["ValueError local 7", "failed local 7"],
     ),
     "kill": (

@@ -19,6 +19,7 @@ from holdfast.vm.equality import equal
 from holdfast.vm.piecelist import CHUNK, PieceList
 from holdfast.vm.piecemap import PieceMap
 from holdfast.vm.pieces import PIECES_ABOVE, find_key_bytes, key_bytes
+from holdfast.vm.world import World as WholeWorld
 from tests.vm.worlds import POINT, World, closure, plain
 
 MANY_MAP = PIECES_ABOVE[ids.MAP] + 1
@@ -493,3 +494,36 @@ def test_pieces_of_an_abandoned_split(tmp_path: Path) -> None:
     assert "0 5" not in found
     assert list(maintenance.check(world.store))[-1].problems == []
     world.close()
+
+
+def test_undone_changes_leave_the_key_as_it_was(tmp_path: Path) -> None:
+    """An ``atomic`` that is undone has not made 1.0 of the key 1."""
+    with WholeWorld.open(tmp_path / "w", durability="process") as world:
+        printed: list[str] = []
+        world.write = printed.append
+        world.run_source("root.m = {}\nfor i in 0..5_000 { root.m[i] = i }\nroot.m[0 - 1] = 1", "make.hold")
+        world.checkpoint()
+        world.run_source(
+            'root.m[9999] = "new"\ntry { atomic { root.m[9999.0] = "undone"\n throw "x" } } catch e { }\n'
+            "let keys = root.m.keys()\nprint(keys[len(keys) - 1], root.m[9999])",
+            "undo.hold",
+        )
+        world.checkpoint()
+        assert "".join(printed) == "9999 new\n"
+
+
+def test_undoing_reads_nothing(large: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To undo what was written to a Map that is in memory as a whole takes no look into the store."""
+    found = cold(large, "m")
+    expected = dict(found.v.items())
+    assert type(found.e) is dict
+    large.heap.begin_atomic()
+    for key in range(0, MANY_MAP, 7):
+        large.touch(found).v[key] = "undone"
+        found.v.pop(key + 1, None)
+    found.v["new"] = 1
+    with monkeypatch.context() as patch:
+        patch.setattr(PieceMap, "_older", lambda self, key: pytest.fail(f"{key} was looked up"))
+        large.heap.abort_atomic()
+        assert found.e == expected
+    assert list(found.v.items()) == list(expected.items())
