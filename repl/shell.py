@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ACTS = ("kill", "suspend", "resume", "step")
+_THREAD = re.compile(r'(?:"(?:\\.|[^"\\])*"|\S)+')
+"""A name, path or KID: a key in quotes may have spaces."""
 _NUMBER = re.compile(r"-?[0-9]{1,15}")
 LEAVE = frozenset({"exit", "quit", "exit()", "quit()"})
 
@@ -145,7 +147,9 @@ class Shell:
 
     async def thread_command(self, server: asyncio.Task[None], name: str, rest: str) -> None:
         """A command for one thread."""
-        which, *more = rest.split(None, 2 if name == "frame" else 1)
+        found = _THREAD.match(rest)
+        assert found is not None  # something is there
+        which, *more = found[0], *rest[found.end() :].split(None, 1 if name == "frame" else 0)
         kid = which if which.startswith("K-") else self.kid_of(which)
         if name in ACTS and not more:
             found = await beside(server, self.session.act(kid, name))
@@ -164,9 +168,11 @@ class Shell:
 
     def kid_of(self, what: str) -> str:
         """The KID of the thread that a name or path of the session stands for."""
+        from holdfast.vm.helpers import article
+
         data = self.session.inspect(what, self.width).data
         if data["kind"] != "Thread" or data["id"] is None:
-            raise Failure(f"{what} is no thread but a {data['kind']}", exits.FAILED)
+            raise Failure(f"{what} is no thread but {article(data['kind'])}", exits.FAILED)
         return str(data["id"])
 
     def answer(self, name: str, rest: str) -> str:

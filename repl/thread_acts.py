@@ -38,7 +38,7 @@ def find(world: World, kid: str) -> Thread:
     Raises Failure.
     """
     from holdfast.repl.inspector import Inspector
-    from holdfast.vm.objects import kind_name
+    from holdfast.vm.helpers import a
 
     try:
         found = Inspector(world).find(kid)
@@ -47,7 +47,7 @@ def find(world: World, kid: str) -> Thread:
             raise Failure(f"the world has no thread {kid}", FAILED) from None
         raise
     if not isinstance(found, world.thread_class):
-        raise Failure(f"{kid} is no thread but a {kind_name(found)}", FAILED)
+        raise Failure(f"{kid} is no thread but {a(found)}", FAILED)
     thread: Thread = found
     return thread
 

@@ -242,7 +242,11 @@ def a(value: Any) -> str:
     """``a List``, ``an Int``, ``nil``."""
     if value is None:
         return "nil"
-    name = kind_name(value)
+    return article(kind_name(value))
+
+
+def article(name: str) -> str:
+    """``a List``, ``an Int``."""
     return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
 
 

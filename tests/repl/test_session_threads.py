@@ -116,17 +116,23 @@ def test_threads_by_name(tmp_path: Path, where: Any) -> None:
             tmp_path,
             "let t = spawn (fn(own) { print(own); receive(); return own })(7)",
             "root.work = [t]",
+            'root["a b"] = t',
+            'root["an int"] = 1',
             ":suspend t",
             ":frame t 0 own + 1",
             ":log root.work[0]",
-            ":resume root.work[0]",
+            ':resume root["a b"]',
+            ':log root["a b"] 0',
+            ':frame root["a b"] 0 own * 3 + 1',
             ":kill t",
             ":kill root.names",
+            ':kill root["an int"]',
             ":kill none",
             ":kill t",
         )
     assert [line.split()[2] for line in out if line[:2] == "K-"] == ["suspended", "receiving", "failed"], out
-    assert "8" in out and "7" in out
+    assert "8" in out and "7" in out and "22" in out
+    assert 'root["an int"] is no thread but an Int' in errors
     assert "root.names is no thread but a List" in errors and "nothing under the name 'none'" in errors
     assert "has ended (failed)" in errors
 
