@@ -147,9 +147,9 @@ class Shell:
 
     async def thread_command(self, server: asyncio.Task[None], name: str, rest: str) -> None:
         """A command for one thread."""
-        found = _THREAD.match(rest)
-        assert found is not None  # something is there
-        which, *more = found[0], *rest[found.end() :].split(None, 1 if name == "frame" else 0)
+        named = _THREAD.match(rest)
+        assert named is not None  # something is there
+        which, *more = named[0], *rest[named.end() :].split(None, 1 if name == "frame" else 0)
         kid = which if which.startswith("K-") else self.kid_of(which)
         if name in ACTS and not more:
             found = await beside(server, self.session.act(kid, name))

@@ -30,7 +30,6 @@ import threading
 from collections import deque
 from itertools import chain
 from queue import SimpleQueue
-from sys import getrefcount
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -39,8 +38,6 @@ from holdfast.vm.cadence import Cadence
 from holdfast.vm.codec import Pieces, seal_record
 from holdfast.vm.heap import COMMIT_KEY
 from holdfast.vm.objects import Obj
-from holdfast.vm.piecelist import PieceList
-from holdfast.vm.piecemap import PieceMap
 from holdfast.vm.pieces import PIECES_ABOVE, PieceChanges, Sink, piece_range
 from holdfast.vm.store import StoreError, object_key
 
@@ -60,9 +57,6 @@ LARGE = 1_000
 """Elements of a raw container from which on its new elements get their ids in slices, before it is encoded."""
 TOGETHER_MAX = 500
 """Up to so many new records go in the last batch: one write for a small checkpoint."""
-HOLDERS = 4
-"""References to a raw container that nobody else holds, in :func:`split`: the slot, the caller's variable, the
-parameter, the argument of ``getrefcount``; a Map has a second slot."""
 SAMPLES_MAX = 512
 
 
@@ -97,8 +91,8 @@ class Checkpoint:
         """All is written; what remains is the flush."""
         self.durable = False
         """It will be found after a power cut (with durability "process": after a killed process)."""
-        self.settled = threading.Event()
-        """Set when it is durable, or when its flush failed."""
+        self.settled = False
+        """It is durable, or its flush failed."""
         self.records = self.bytes = 0
         self._serial = heap.serial
         self._owner = owner
@@ -305,7 +299,7 @@ class Checkpoint:
         number = values[0]
         raw = type(contents) in (list, dict)
         if raw and not saved and len(contents) > PIECES_ABOVE[number]:
-            contents = split(self._heap, obj, contents)
+            contents = memory.split(self._heap, obj, contents)
             raw = type(contents) in (list, dict)
             if not raw and sink is self._last:
                 # Pieces are not looked at while the record on disk has the contents themselves: they can go ahead.
@@ -371,19 +365,6 @@ class Checkpoint:
         self._owner.written(self)
 
 
-def split(heap: Heap, obj: Any, raw: Any) -> Any:
-    """Put a container in pieces in place of the object's raw one; the raw one where somebody else holds that."""
-    if getrefcount(raw) > HOLDERS + (obj._k == ids.MAP):
-        return raw
-    if obj._k == ids.LIST:
-        obj.v = PieceList.from_raw(heap, obj._i, raw)
-    else:
-        obj.v = PieceMap.from_raw(heap, obj._i, raw)
-        if obj._k == ids.MAP:
-            obj.e = obj.v
-    return obj.v
-
-
 class Checkpointer:
     """Begins checkpoints of one heap, has them flushed, and knows which are durable.
 
@@ -411,6 +392,8 @@ class Checkpointer:
         self._lock = threading.Lock()
         """Guards ``_kept``, ``failed`` and the statistics; never held during a flush."""
         self._flushing = threading.Lock()
+        self._told = threading.Condition()
+        """Who waits for a checkpoint is told that it is settled."""
         self._queue: SimpleQueue[Checkpoint | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -467,11 +450,13 @@ class Checkpointer:
         """
         if checkpoint is self.awaited:
             self.awaited = None
-            if self.failed is None and not checkpoint.settled.is_set():
+            if self.failed is None and not checkpoint.settled:
                 with self._lock:
                     written = [kept for kept in self._kept if kept.done]
                 self._flush(written)
-        checkpoint.settled.wait()
+        if not checkpoint.settled:
+            with self._told:
+                self._told.wait_for(lambda: checkpoint.settled)
         if not checkpoint.durable:
             raise self.failed or StoreError("the world was closed")
 
@@ -522,8 +507,7 @@ class Checkpointer:
             except StoreError as error:
                 with self._lock:
                     self.failed = error
-                for checkpoint in written:
-                    checkpoint.settled.set()
+                self._settle(written)
                 if self.on_failed is not None:
                     self.on_failed(error)
                 return
@@ -538,9 +522,17 @@ class Checkpointer:
             checkpoint.durable = True
             while checkpoint.batches:  # one by one: to free them all at once would stop the other threads
                 del checkpoint.batches[-1]
-            checkpoint.settled.set()
+        self._settle(written)
+        for checkpoint in written:
             if checkpoint.on_durable is not None:
                 checkpoint.on_durable(checkpoint)
+
+    def _settle(self, checkpoints: list[Checkpoint]) -> None:
+        """Tell who waits for these."""
+        with self._told:
+            for checkpoint in checkpoints:
+                checkpoint.settled = True
+            self._told.notify_all()
 
     def recover(self) -> None:
         """After a failure: reopen the store, write again what is not known to be durable, and flush it.

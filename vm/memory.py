@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from holdfast.vm import ids
 from holdfast.vm.objects import Obj
+from holdfast.vm.piecelist import PieceList
+from holdfast.vm.piecemap import PieceMap
 from holdfast.vm.pieces import PieceBase
 from holdfast.vm.waits import ENDED
 
@@ -30,6 +32,9 @@ EVICT_TO = 0.75
 """How far below the limit an eviction goes, as a share of it: so that the next one is some way off."""
 RECORD_FACTOR = 3
 """How much larger an object is in memory than its record, about."""
+HOLDERS = 4
+"""References to a raw container that nobody else holds, in :func:`split`: the slot, the caller's variable, the
+parameter, the argument of ``getrefcount``; a Map has a second slot."""
 SWEEP_STEP = 500
 """Objects looked at between two yields of a sweep: about 0.5 ms."""
 
@@ -130,6 +135,19 @@ def trim(heap: Heap, container: Any) -> None:
         size = container.size_in_memory()
         container.trim()
         heap.memory_used -= size - container.size_in_memory()
+
+
+def split(heap: Heap, obj: Any, raw: Any) -> Any:
+    """Put a container in pieces in place of the object's raw one; the raw one where somebody else holds that."""
+    if getrefcount(raw) > HOLDERS + (obj._k == ids.MAP):
+        return raw
+    if obj._k == ids.LIST:
+        obj.v = PieceList.from_raw(heap, obj._i, raw)
+    else:
+        obj.v = PieceMap.from_raw(heap, obj._i, raw)
+        if obj._k == ids.MAP:
+            obj.e = obj.v
+    return obj.v
 
 
 def size_of(heap: Heap, obj: Any) -> int:
