@@ -12,6 +12,7 @@ One record in :data:`PROBES` is left in any case.  How many of those are wanted 
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 from holdfast.vm.codec import FORGED_TYPES
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from holdfast.vm.heap import Heap
 
 PROBES = 16
+INT = ord("i")
 CROWDED = 0.5
 """From which share of its limit on a world takes no more memory for what nobody has asked for."""
 
@@ -53,10 +55,15 @@ class Prefetch:
         except Exception:  # who wants it meets the same
             return chunk
         before, heap.hasty = heap.hasty, True
+        # All that is made here lives on: the host's collector would look at it in vain.
+        collecting = gc.isenabled()
+        gc.disable()
         try:
             return self._entries(chunk, wanted) if piece else self._objects(chunk, wanted)
         finally:
             heap.hasty = before
+            if collecting:
+                gc.enable()
 
     def _is_plain(self, key: bytes) -> bool:
         """Is it the key of an instance of a class that is known?  Not of a function: those may capture each other in
@@ -101,9 +108,10 @@ class Prefetch:
         left, count, written = {}, 0, found.changes.entries
         if found.all is not None:
             return chunk  # all entries are in memory, and older ones are asked for
+        from_bytes = int.from_bytes
         open_entry, known, cache = heap.codec.open_entry, dict.__contains__, dict.__setitem__
         for place, (at, record) in enumerate(chunk.items()):
-            key = _key(at)
+            key: Any = from_bytes(at[11:], "big", signed=True) if at[10] == INT else _key(at)
             if key is None or place % PROBES == 0 or at == wanted:
                 left[at] = record
                 continue
@@ -123,12 +131,9 @@ class Prefetch:
         return left
 
 
-def _key(place: bytes) -> int | str | None:
-    """The key of an entry, or one that equals it; None where its bytes do not tell it."""
-    kind = place[10:11]
-    if kind == b"i":
-        return int.from_bytes(place[11:], "big", signed=True)
-    if kind == b"s":
+def _key(place: bytes) -> str | None:
+    """The key of an entry that is a Text; None where its bytes do not tell it."""
+    if place[10:11] == b"s":
         try:
             return place[11:].decode()
         except UnicodeDecodeError:  # nothing that the machine writes

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 MISSES = 32
+LATER = 8
+"""So many more of objects: an entry is looked up before the object that it leads to, and when its block is read, there
+are ghosts of all objects that it leads to.  Only of those can what is read be decoded."""
+PIECE = ord("P")
 MISS_CREDIT = 4
 HIT_CREDIT = 7
 DECODED = 3
@@ -120,7 +124,7 @@ class ReadAhead:
             first = key[:-2] + bytes((key[-2] & 0xFE, 0))
             count = self._misses.get(first, 0) + 1
             self._misses[first] = count
-            if count < MISSES and self._credit < self._price:
+            if count < (MISSES if key[0] == PIECE else MISSES + LATER) and self._credit < self._price:
                 if len(self._misses) > BLOCKS_MAX:
                     self._misses.clear()
                 return self._look_up(key)

@@ -39,6 +39,7 @@ TINY = [mock.patch.dict(pieces.PIECES_ABOVE, {ids.LIST: 2, ids.MAP: 2, ids.SET: 
 """Nearly every collection is in pieces."""
 EAGER = [
     mock.patch.object(readahead, "MISSES", 1),
+    mock.patch.object(readahead, "LATER", 0),
     mock.patch.object(readahead, "MISS_CREDIT", 10_000),
     mock.patch.object(prefetch, "PROBES", 3),
     mock.patch.object(prefetch, "CROWDED", 1e9),

@@ -31,6 +31,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     root.v["t"] = made.new("Map", {f"key {n}": n for n in range(COUNT)})
     made.save()
     monkeypatch.setattr(readahead, "MISSES", 1)
+    monkeypatch.setattr(readahead, "LATER", 0)
     monkeypatch.setattr(readahead, "MISS_CREDIT", 10_000)
     made = again(made)
     yield made
@@ -212,6 +213,7 @@ def test_no_class_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             world.modules.loader = {"lib.hold": "class Foo { x = 1 }"}.get
             world.run_source(text, name)
     monkeypatch.setattr(readahead, "MISSES", 1)
+    monkeypatch.setattr(readahead, "LATER", 0)
     for depth in (1, 109_850):
         with machine.World.open(path, durability="process") as world:
             world.run_source(deep % depth, "use.hold")
