@@ -115,8 +115,8 @@ class Checkpoint:
         self._slice_end = 0.0
         self._last = Sink(heap.store.batch())
         """What must become visible in one step."""
-        self._ahead = Sink(heap.store.batch())
-        """What nobody looks at before that."""
+        self._ahead = Sink(heap.store.nothing)
+        """What nobody looks at before that; most checkpoints have none of it."""
         heap.dirty = {}
         heap.piece_changes = 0
         heap.roots_changed = False
@@ -245,6 +245,8 @@ class Checkpoint:
     def _trace(self) -> Iterator[Batch | tuple[()]]:
         """Encode what is new, and what is found by that; a few go with the last batch, many go ahead."""
         heap, ahead, images = self._heap, self._ahead, self._images
+        if self._found and ahead.batch is heap.store.nothing:
+            ahead.batch = heap.store.batch()
         layouts, record, state = heap.layouts, heap.codec.record, heap.state
         hold, put = self._held.append, ahead.batch.put
         while self._found:
@@ -325,6 +327,8 @@ class Checkpoint:
 
     def _split_ahead(self, oid: int, changes: PieceChanges, owner: Domain | None) -> Iterator[None]:
         self._frozen.append(changes)
+        if self._ahead.batch is self._heap.store.nothing:
+            self._ahead.batch = self._heap.store.batch()
         self._ahead.batch.delete_range(*piece_range(oid))
         sink = self._ahead if owner is None else self._heap.stock.metered(owner, self._ahead, known=False)
         yield from changes.write(self._heap, sink)

@@ -216,6 +216,8 @@ class Store:
             raise _message(str(self.path), str(error)) from None
         self._rocksdict = rocksdict
         self._get = self._db.get
+        self.nothing = self.batch()
+        """A batch that stays empty."""
 
     def _options(self, rocksdict: Any) -> Any:
         options = rocksdict.Options(raw_mode=True)  # the default mode unpickles what it reads
