@@ -323,7 +323,7 @@ class Budgets:
         for waiter in list(thread.waiters or ()):
             scheduler.make_ready(waiter)
         parent = thread.parent
-        if parent is not None and parent in scheduler.living and not self.world.mail.full(parent):
+        if parent is not None and scheduler.lives(parent) and not self.world.mail.full(parent):
             notice = {"budget": kind, "thread": thread}
             value = self._map(notice)
             if parent.domain is not None:

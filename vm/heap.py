@@ -37,6 +37,7 @@ from holdfast.vm.hooks import BareMachine, FunctionParts, Machine
 from holdfast.vm.ids import SERIAL_BITS, TEXT
 from holdfast.vm.large import Large, LargeTexts
 from holdfast.vm.layouts import LOADED, Layout, Layouts, Token
+from holdfast.vm.limits import reserve_stack
 from holdfast.vm.memory import RECORD_FACTOR, SHELL_BYTES
 from holdfast.vm.objects import ERRORS, NEW, Box, Collections, MapBase, Obj, fail
 from holdfast.vm.piecelist import PieceList
@@ -304,6 +305,8 @@ class Heap:
         oid = obj._i
         layout = self._loading[oid >> SERIAL_BITS]  # a class that changed meanwhile has another ghost class
         key = object_key(oid)
+        if layout.number == ids.THREAD:
+            reserve_stack()  # one that is alive takes more than its record, and must not be left half way
         try:
             record = self.store.read(key)
             if record is None:
@@ -319,6 +322,10 @@ class Heap:
         except DamagedRecord as error:
             if layout.number != ids.THREAD or not self.machine.lost(obj, str(error)):
                 raise
+        except BaseException:
+            if layout.number == ids.THREAD:
+                memory.unload(self, obj)
+            raise
 
     def _fill_slowly(self, obj: Obj, key: bytes, layout: Layout, values: list[Any]) -> bool:
         """A collection, an owned object, one of an older schema or with extra fields, or a record that is damaged.

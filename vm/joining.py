@@ -73,7 +73,7 @@ class Joining:
         if not raw or not all(isinstance(thread, self.thread_class) for thread in raw):
             fail("TypeError", "threads.wait needs a List of one thread or more")
         for thread in raw:
-            if thread not in self.living:
+            if live(thread) not in self.living:
                 return thread  # type: ignore[no-any-return]
         self.may_wait()
         if raw == [self.current]:

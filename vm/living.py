@@ -36,7 +36,7 @@ from holdfast.vm.side import THREADS
 from holdfast.vm.stacks import Codes, Stack, frame_name
 from holdfast.vm.store import StoreError
 from holdfast.vm.thread import Thread
-from holdfast.vm.waits import Receive, wait_of
+from holdfast.vm.waits import DAMAGED, Receive, wait_of
 
 if TYPE_CHECKING:
     from holdfast.vm.heap import Heap
@@ -138,7 +138,7 @@ class Living:
         """All that the checkpoint that is about to begin writes of threads."""
         touched, self.scheduler.touched = self.scheduler.touched, {}
         with uncollected() if len(touched) > FEW else nullcontext():
-            self._last = [self._take(thread) for thread in touched]
+            self._last = [self._take(thread) for thread in touched if thread not in self.scheduler.damaged]
         return self._last
 
     def _take(self, thread: Thread) -> Taken:
@@ -277,6 +277,8 @@ class Living:
             if record is None:
                 raise DamagedRecord(ids.kid(thread._i), "how it goes on is missing")
             self._restore(thread, key, record)
+            if thread.domain is not None or not self._only_receives(thread):
+                raise DamagedRecord(ids.kid(thread._i), "it waits for more than it says")
             self._go_on(thread)
 
     def lost(self, thread: Thread, why: str) -> bool:
@@ -332,6 +334,7 @@ class Living:
         thread.parent = thread.output = thread.post = None
         thread.domain, thread.over = getattr(thread, "domain", None), None
         thread._t = self.world.heap.token
+        thread.stored = DAMAGED
         scheduler.damaged[thread] = why
         scheduler.note_failure(thread)
 

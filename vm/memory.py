@@ -16,7 +16,7 @@ from holdfast.vm.objects import Obj
 from holdfast.vm.piecelist import PieceList
 from holdfast.vm.piecemap import PieceMap
 from holdfast.vm.pieces import PieceBase
-from holdfast.vm.waits import ENDED
+from holdfast.vm.waits import DAMAGED, ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +35,8 @@ RECORD_FACTOR = 3
 HOLDERS = 4
 """References to a raw container that nobody else holds, in :func:`split`: the slot, the caller's variable, the
 parameter, the argument of ``getrefcount``; a Map has a second slot."""
+KEPT = frozenset(("__weakref__", "_i", "_t"))
+"""The slots that a ghost has."""
 SWEEP_STEP = 500
 """Objects looked at between two yields of a sweep: about 0.5 ms."""
 
@@ -93,8 +95,10 @@ def evict(heap: Heap, obj: Obj) -> bool:
         return False
     if cls._k == ids.TEXT:  # they are forgotten by age
         return False
-    if cls._k == ids.THREAD and obj.state not in ENDED:  # type: ignore[attr-defined]  # it is alive
-        return False
+    if cls._k == ids.THREAD:
+        thread = cast(Any, obj)
+        if thread.state not in ENDED or getattr(thread, "stored", 0) == DAMAGED:
+            return False  # it is alive, or what it is is in no record
     if oid in heap.dirty:
         if heap.layouts[cls].collection:
             trim(heap, cast(Any, obj).v)
@@ -127,6 +131,19 @@ def evict(heap: Heap, obj: Obj) -> bool:
     heap.memory_used -= size - SHELL_BYTES
     heap.evicted += 1
     return True
+
+
+def unload(heap: Heap, obj: Obj) -> None:
+    """Make a ghost of an object again that could not be made live."""
+    obj.__class__ = type(obj)._ghost
+    obj._t = heap
+    for cls in type(obj).__mro__:
+        for name in cls.__dict__.get("__slots__", ()):
+            if name not in KEPT:
+                try:
+                    cls.__dict__[name].__delete__(obj)
+                except AttributeError:
+                    continue  # the slot held nothing
 
 
 def trim(heap: Heap, container: Any) -> None:

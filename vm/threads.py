@@ -29,7 +29,7 @@ from holdfast.vm.control import SLOW, Control, killed
 from holdfast.vm.joining import Joining
 from holdfast.vm.lending import Lending
 from holdfast.vm.limits import CALL_DEPTH
-from holdfast.vm.objects import Error, Thrown, fail, is_ghost, make_error
+from holdfast.vm.objects import Error, Thrown, fail, is_ghost, live, make_error
 from holdfast.vm.priorities import Priorities
 from holdfast.vm.replacing import Replacing
 from holdfast.vm.thread import Failure, Thread
@@ -140,8 +140,8 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
         return len(self.living)
 
     def lives(self, thread: Thread) -> bool:
-        """Has the thread not ended?"""
-        return thread in self.living
+        """Has the thread not ended?  One that is a ghost may be found to have, when it is loaded."""
+        return live(thread) in self.living
 
     def awake(self) -> list[Thread]:
         """The living threads but those that have waited for a message since the world was opened: these are ghosts, and

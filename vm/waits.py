@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from holdfast.vm.threads import Scheduler
 
 ENDED = ("done", "failed")
+DAMAGED = -2
+"""The number of stored frames of a thread that cannot go on, since a record of it is damaged."""
 AGAIN: Any = object()
 """The outcome of a wait that is not over."""
 
@@ -150,9 +152,8 @@ class Join(Wait):
 
     def begin(self, scheduler: Scheduler, thread: Thread) -> None:
         """Be told when one ends."""
-        living = scheduler.living
         for other in self.threads:
-            if other not in living or (other.over is not None and not self.first):
+            if not scheduler.lives(other) or (other.over is not None and not self.first):
                 scheduler.make_ready(thread)
                 return
         for other in self.threads:

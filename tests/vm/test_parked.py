@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from holdfast.vm.ids import kid
+from holdfast.vm.limits import CALL_DEPTH
 from holdfast.vm.living import THREADS, header_name
 from holdfast.vm.objects import is_ghost
-from holdfast.vm.store import Store, object_key
+from holdfast.vm.store import Store, StoreError, object_key
 from holdfast.vm.world import World
 
 MANY = 40
@@ -129,21 +130,27 @@ def test_only_one_is_touched(path: Path) -> None:
         assert run(world, printed, 'print(root.threads[3].ask("question"))') == ["local 3 answers"]
 
 
-@pytest.mark.parametrize("which", ["object", "header", "both"])
-def test_damage_is_met_by_who_touches(path: Path, which: str) -> None:
-    """A damaged record makes its thread one that cannot go on, with the reason, when somebody touches it at the latest;
-    the others go on."""
+def damage(path: Path, which: list[str]) -> int:
+    """Flip a bit in records of the thread at place 5; gives its id."""
     with opened(path) as world:
-        oid = world.heap.root.v["threads"].v[5]._i
-    store = Store.open(path, create=False) if hasattr(Store, "open") else Store(path)
+        oid: int = world.heap.root.v["threads"].v[5]._i
+    store = Store(path)
     batch = store.batch()
-    keys = {"object": [object_key(oid)], "header": [b"S" + header_name(oid)]}
-    for key in keys.get(which) or keys["object"] + keys["header"]:
+    keys = {"object": object_key(oid), "header": b"S" + header_name(oid)}
+    for key in (keys[name] for name in which):
         record = store.get(key)
         assert record is not None
         batch.put(key, record[:-1] + bytes((record[-1] ^ 1,)))
     store.write(batch)
     store.close()
+    return oid
+
+
+@pytest.mark.parametrize("which", ["object", "header", "both"])
+def test_damage_is_met_by_who_touches(path: Path, which: str) -> None:
+    """A damaged record makes its thread one that cannot go on, with the reason, when somebody touches it at the latest;
+    the others go on."""
+    oid = damage(path, ["object", "header"] if which == "both" else [which])
     printed: list[str] = []
     with opened(path, printed) as world:
         text = 'let t = root.threads[5]\ntry { t.send("stop") } catch e { print(e.kind) }\nprint(t.state)\n'
@@ -152,6 +159,71 @@ def test_damage_is_met_by_who_touches(path: Path, which: str) -> None:
         )
         assert run(world, printed, text) == ["ThreadError", "failed", "ThreadError true", "local 6 answers"]
         assert [kid(thread._i) for thread in world.scheduler.damaged] == [kid(oid)]
+        for _ in world.heap.sweep(0):
+            pass
+        assert run(world, printed, "print(root.threads[5].state)") == ["failed"]
+    with opened(path) as world:  # its records stay, since they may be mended
+        assert world.store.get(b"S" + header_name(oid)) is not None
+
+
+@pytest.mark.parametrize("how", ["wait", "join", "ask"])
+def test_who_waits_for_a_damaged_one_is_told(path: Path, how: str) -> None:
+    """Its object's record is damaged, which nobody has read yet: who waits for it, or has waited, goes on."""
+    waiting = {"wait": "threads.wait(root.threads) == t", "join": "t.join()", "ask": 't.ask("question")'}[how]
+    text = f"let t = root.threads[5]\ntry {{ print({waiting}) }} catch e {{ print(e.kind) }}\n"
+    damage(path, ["object"])
+    printed: list[str] = []
+    with opened(path, printed) as world:
+        assert run(world, printed, text) == ["true" if how == "wait" else "ThreadError"]
+
+
+def test_who_has_joined_a_damaged_one_is_told(path: Path) -> None:
+    """The same for a thread that waits since before the world was closed."""
+    with opened(path) as world:
+        world.run_source(
+            "fn wait() { try { root.threads[5].join() } catch e { root.told = e.kind } }\nroot.waiter = spawn wait()\n"
+            'while root.waiter.state != "joining" { sleep(0) }',
+            "wait.hold",
+        )
+    damage(path, ["object"])
+    printed: list[str] = []
+    with opened(path, printed) as world:
+        assert run(world, printed, "root.waiter.join()\nprint(root.told)") == ["ThreadError"]
+
+
+DEEP = """
+fn down(d, t) { if d == 0 { return t.name }
+ return down(d - 1, t) }
+"""
+
+
+@pytest.mark.parametrize("below", range(8, 44, 6))
+def test_touched_where_the_stack_ends(path: Path, below: int) -> None:
+    """Where there is no room to bring it back, nothing has happened to it."""
+    printed: list[str] = []
+    with opened(path, printed) as world:
+        text = f"let t = root.threads[7]\ntry {{ down({CALL_DEPTH - below}, t) }} catch e {{ }}\n"
+        text += 't.send("stop")\nprint(t.join())'
+        assert run(world, printed, DEEP + text) == ["local 7 stopped"]
+
+
+def test_touched_while_the_disk_fails(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read that fails harms the thread for no longer."""
+    printed: list[str] = []
+    with opened(path, printed) as world:
+        get, failing = world.store.get, [1]
+
+        def unreadable(key: bytes) -> bytes | None:
+            if key.startswith(b"S" + THREADS) and failing:
+                failing.clear()
+                raise StoreError("the disk cannot be read")
+            return get(key)
+
+        monkeypatch.setattr(world.store, "get", unreadable)
+        text = 'try { root.threads[7].send("stop") } catch e { print(e.kind) }\nroot.threads[7].send("stop")\n'
+        found = run(world, printed, text + "print(root.threads[7].join())")
+        assert not failing
+        assert found[-1] == "local 7 stopped"
 
 
 def test_those_that_wait_for_more_are_none(tmp_path: Path) -> None:
