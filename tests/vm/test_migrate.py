@@ -120,3 +120,24 @@ def test_unwritten_changes_are_migrated(tmp_path: Path) -> None:
         )
         world.checkpoint()
         assert "".join(printed) == "10\n"
+
+
+def test_a_class_that_is_linked_by_a_read(tmp_path: Path) -> None:
+    """An instance of a class whose base has changed is read by a running thread, which has its file linked: it is
+    migrated, and the thread goes on."""
+    files = {
+        "a.hold": "class A { n }",
+        "b.hold": 'import { A } from "a.hold"\nclass B extends A { k = 1\n fn migrate(old) => ({k: old.k + 100}) }',
+    }
+    with World.open(tmp_path / "w", durability="process") as world:
+        world.modules.loader = files.get
+        world.run_source('import { B } from "b.hold"\nroot.bs = [B(1), B(2)]', "main.hold")
+    files["a.hold"] = "class A { n\n z = 7 }"
+    for _ in range(2):
+        printed: list[str] = []
+        with World.open(tmp_path / "w", durability="process") as world:
+            world.modules.loader = files.get
+            world.write = printed.append
+            text = 'import { A } from "a.hold"\nlet b = root.bs[1]\nprint(b.k, b.z)\nprint(root.bs[0].k)'
+            world.run_source(text, "look.hold")
+        assert "".join(printed) == "101 7\n101\n"
