@@ -34,7 +34,8 @@ from holdfast.lang.hoist import Hoisted, Turning
 from holdfast.lang.infer import ANY, Inference
 from holdfast.lang.lines import CALLS, PURE, Line, NameTable, RawMethods, count_uses, literal
 
-AHEAD = re.compile(r"h[0-9]+ = ")
+AHEAD = re.compile(r"h[0-9]+\b")
+"""How a line that reads ahead begins: with the local that has what is read."""
 BLOCKS_MAX = 16
 NESTING_MAX = 40
 INFERRED_MAX = 20_000

@@ -389,7 +389,7 @@ class CodeTable:
         """From now on a read may run code of a program: no loop may read ahead."""
         if self.methods.ahead:
             self.methods = replace(self.methods, ahead=False)
-            for proto in self.protos.values():
+            for proto in list(self.protos.values()):  # to compile one may add others
                 proto.forget_ahead()
 
     def note(self, code: CodeType, proto: Proto, groups: dict[int, int] | None = None) -> None:

@@ -305,10 +305,7 @@ class PieceMap(PieceBase, dict[Any, Any]):
         else:
             entry = (entry[0], value, entry[2])
         changes.entries[key] = entry
-        if self.all is None:
-            _cache(self, key, value)
-        else:
-            self.all[key] = value
+        self.keep(key, value)
 
     def __delitem__(self, key: Any) -> None:
         changes = self.changes

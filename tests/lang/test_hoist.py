@@ -145,6 +145,18 @@ def test_what_loading_runs(tmp_path: Path, name: str) -> None:
     assert direct == resumable == expected
 
 
+def test_compiled_loops_read_nothing_ahead_any_more(tmp_path: Path) -> None:
+    """A class changes, and a read of an older instance may run a default: loops that were compiled before stop too."""
+    with World.open(tmp_path / "w", durability="process") as world:
+        look = "fn f(o) {\n var s = 0\n for k in 0..3 { s += o.n }\n return s\n}\nf({n: 1})\n"
+        proto = compiled(world, look)
+        assert ahead(proto.direct().code)
+        world.run_source("class Item { n }\nroot.item = Item(1)", "items.hold")
+        assert ahead(proto.direct().code)
+        world.run_source("class Item { n\n id = next() }\nfn next() => 1", "items.hold")
+        assert not ahead(proto.direct().code)
+
+
 def test_a_loop_of_no_turns_meets_no_damage(tmp_path: Path) -> None:
     """What is read ahead of a loop may be damaged: whoever reads it is told."""
     with World.open(tmp_path / "w", durability="process") as world:
