@@ -62,7 +62,7 @@ class Pair:
         gc.collect()
         gc.disable()
         start = time.process_time()
-        thread = self.world.scheduler.start("bench", function, args, {})
+        thread = self.world.scheduler.start(function, args, name="bench")
         if restricted:
             thread.domain = self.domain
         result = self.world.run_thread(thread)

@@ -223,6 +223,9 @@ class Emitter(EffectEmitter):
             head = self.names.name("S:{}.{}".format(*target))
         else:
             head = texts[0]
+        if kind in ("call", "callg") and not names and grants is None and budget is None:
+            self.result(op, self.start_line(head, f"({''.join(a + ', ' for a in args)})", count), first)
+            return
         method = repr(target) if kind == "callm" else "None"
         receiver = f"({texts[0]},)" if kind == "calls" else "()"
         rest = (
@@ -234,3 +237,7 @@ class Emitter(EffectEmitter):
     def spawn_line(self, head: str, rest: str) -> str:
         """The call of the host function that makes a thread."""
         return f"_spawn({head}, {rest})"
+
+    def start_line(self, head: str, args: str, count: int) -> str:
+        """The same for ``spawn f(x)`` without more, as nearly all are."""
+        return f"_start({head}, {args})"

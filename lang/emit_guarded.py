@@ -504,3 +504,7 @@ class Guarded(Owned):
     def spawn_line(self, head: str, rest: str) -> str:
         """The new thread gets no more than what this domain has."""
         return f"p_spawn({RUNNING}, {head}, {rest})"
+
+    def start_line(self, head: str, args: str, count: int) -> str:
+        """The same."""
+        return self.spawn_line(head, f"None, (), {args}, {count}, (), None, None, ()")

@@ -27,8 +27,8 @@ HELPERS = frozenset(
     "p_getfield_or_nil p_index_or_nil p_index p_setindex p_slice p_pairgone p_pairkey p_pairvalue p_getbox p_setbox "
     "p_text p_map p_rest p_closure p_iter1 p_iter2 p_throw p_assertion p_safepoint p_call p_callee p_lookup p_len "
     "p_spawn p_made p_spent p_behalf "
-    "_iter1 _iter2 _pairgone _pairkey _pairvalue _getbox _getfield_or_nil _index_or_nil _map _spawn _atomic_begin "
-    "_atomic_commit _atomic_abort _behalf_begin _behalf_end "
+    "_iter1 _iter2 _pairgone _pairkey _pairvalue _getbox _getfield_or_nil _index_or_nil _map _spawn _start "
+    "_atomic_begin _atomic_commit _atomic_abort _behalf_begin _behalf_end "
     "o_add o_sub o_mul o_div o_fdiv o_mod o_pow o_neg o_lt o_le o_gt o_ge o_in o_notin o_index o_setindex o_slice "
     "o_range o_len o_getfield o_setfield "
     "type isinstance range iter list int float str bytes bool Exception".split()

@@ -70,4 +70,4 @@ async def frame_entry(session: Session, awaited: Awaited, kid: str, number: int,
     if entry.thread.f_state != "done":
         return entry
     function = entry.thread.f_result
-    return Entry(session, entry.unit, world.scheduler.start("frame", function, tuple(known[n] for n in names), {}))
+    return Entry(session, entry.unit, world.scheduler.start(function, tuple(known[n] for n in names), name="frame"))

@@ -86,7 +86,7 @@ class Tests:
                 driver = Driver(world, output)
                 with self.signals.listening(driver.signal):
                     started = perf_counter()
-                    thread = world.scheduler.start(f"test {name}", unit.protos[index].instance(), (), {})
+                    thread = world.scheduler.start(unit.protos[index].instance(), (), name=f"test {name}")
                     deadline = monotonic() + self.timeout
                     driver.run(thread, lambda: monotonic() > deadline)
                     seconds = perf_counter() - started

@@ -190,7 +190,7 @@ class Authority:
             texts = world.new_list(list(args))
             texts._o = domain
             given = (texts,)
-        thread = self.budgets.admit(domain, True, lambda: world.scheduler.start("main", main, given, {}))
+        thread = self.budgets.admit(domain, True, lambda: world.scheduler.start(main, given, name="main"))
         thread.domain = domain
         return thread
 

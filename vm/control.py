@@ -67,7 +67,7 @@ class Control:
 
     def overdue(self, thread: Thread) -> bool:
         """Has a killed thread that runs had its time?"""
-        return monotonic() > thread.doomed and thread_time() > thread.granted
+        return bool(monotonic() > thread.doomed and thread_time() > thread.granted)
 
     def suspend(self, thread: Thread) -> None:
         """Let a thread not run until it is resumed."""

@@ -324,7 +324,7 @@ class Crossing:
         named = {"v_" + name: value for name, value in zip(names, args[positional:], strict=True)}
         given = (*receiver, *args[:positional])
         thread = world.authority.budgets.admit(
-            child, child is not domain, lambda: world.scheduler.start(function.__name__, function, given, named)
+            child, child is not domain, lambda: world.scheduler.start(function, given, named, function.__name__)
         )
         if child is not monitor.top:
             thread.domain = child

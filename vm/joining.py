@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.vm import ids
 from holdfast.vm.objects import Error, Thrown, fail, live
+from holdfast.vm.thread import CALM
 from holdfast.vm.waits import Join, Wait
 
 if TYPE_CHECKING:
@@ -27,9 +28,8 @@ class Joining:
     heap: Any
     lending: list[Thread]
     lend: Callable[[], None]
-    may_lend: Callable[[Thread], bool]
     may_wait: Callable[[], None]
-    run_here: Callable[[Thread], bool]
+    run_here: Callable[[Thread], bool | None]
     throw_interrupt: Callable[[Thread], None]
     wait: Callable[[Wait], Any]
     error_for: Callable[[Thread | None, Error], Error]
@@ -48,21 +48,22 @@ class Joining:
 
     def join(self, thread: Thread) -> Any:
         """Wait for a thread's end; its result, or its error."""
-        if live(thread) not in self.living:
-            return self.result_of(thread)
-        if thread is self.current:
-            fail("ThreadError", "a thread cannot join itself")
-        if self.heap.levels:
-            self.may_wait()
-        if thread.begin is not None and self.ready and self.ready[0] is thread and self.may_lend(thread):
+        ready = self.ready
+        if ready and ready[0] is thread and thread.begin is not None and not self.heap.levels:
             ended = self.run_here(thread)
             caller: Any = self.current
-            if not ended:
-                if caller.interrupt is not None:
-                    self.throw_interrupt(caller)
-            elif not (self.ready or caller.suspended or caller.stepping or caller.interrupt is not None):
+            quiet = caller.orders is CALM or not (caller.suspended or caller.stepping or caller.interrupt is not None)
+            if ended and quiet and not ready:
                 return thread.result if thread.state == "done" else self.result_of(thread)
+            if ended is False and caller.interrupt is not None:
+                self.throw_interrupt(caller)
             # Else it waits as it would have, for its turn, and may come back in another process with what that gives.
+        elif live(thread) not in self.living:
+            return self.result_of(thread)
+        elif thread is self.current:
+            fail("ThreadError", "a thread cannot join itself")
+        elif self.heap.levels:
+            self.may_wait()
         if thread.wait is not None or self.lending:
             self.refuse_circle(thread)
         return self.wait(Join([thread], False))

@@ -21,11 +21,13 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable
+from sys import getrecursionlimit, setrecursionlimit
 from typing import TYPE_CHECKING, Any
 
 from greenlet import GreenletExit, getcurrent
 
 from holdfast.vm.limits import LEND_DEPTH
+from holdfast.vm.thread import CALM
 from holdfast.vm.waits import Join
 
 if TYPE_CHECKING:
@@ -40,12 +42,20 @@ class Returned(GreenletExit):
     """A lender goes on before its borrower has ended; no generated code catches it."""
 
 
+def ordered(thread: Thread, caller: Thread) -> bool:
+    """Does somebody watch the steps of one of them, or gives it a time in which to end, or another's turn?"""
+    more = thread.interrupt is not None or thread.priority < 0 or thread.stepping
+    return bool(more or caller.stepping or caller.doomed)
+
+
 class Lending:
     """Stacks that are lent."""
 
     bounded: bool
     current: Thread | None
+    heap: Any
     held: int
+    living: dict[Thread, None]
     monitor: Any
     ready: deque[Thread]
     read_stack: Callable[[Thread], None]
@@ -60,36 +70,21 @@ class Lending:
         super().__init__()
         self.lending: list[Thread] = []
 
-    def may_lend(self, thread: Thread) -> bool:
-        """May a thread that has not begun, and is the first of those that are ready, run on the current one's stack?
-
-        Not where somebody counts what it does, watches its steps, or gives it a time in which to end; and both must
-        have room for their calls.
+    def run_here(self, thread: Thread) -> bool | None:
+        """Run a thread that the current one waits for, that has not begun, and that is the first of those that are
+        ready.  False when this one goes on before it has ended; None when it must not run on this one's stack: both
+        must have room for their calls.
         """
         caller: Any = self.current
-        if (
-            thread.domain is not None
-            or caller.domain is not None
-            or self.bounded
-            or self.held
-            or thread.interrupt is not None
-            or thread.priority < 0
-            or thread.stepping
-            or caller.stepping
-            or caller.doomed
-        ):
-            return False
-        limit = sys.getrecursionlimit()
+        domains = thread.domain is not None or caller.domain is not None or self.bounded or self.held
+        if domains or ((thread.orders is not CALM or caller.orders is not CALM) and ordered(thread, caller)):
+            return None
+        limit = getrecursionlimit()
         try:
-            sys.setrecursionlimit(LEND_DEPTH)  # CPython refuses a limit below the depth that has been reached
+            setrecursionlimit(LEND_DEPTH)  # CPython refuses a limit below the depth that has been reached
         except RecursionError:
-            return False
-        sys.setrecursionlimit(limit)
-        return True
-
-    def run_here(self, thread: Thread) -> bool:
-        """Run a thread that the current one waits for; False when this one goes on before it has ended."""
-        caller: Any = self.current
+            return None
+        setrecursionlimit(limit)
         monitor = self.monitor
         acting, monitor.acting = monitor.acting, None
         self.ready.popleft()
@@ -97,14 +92,14 @@ class Lending:
         thread.state, thread.greenlet = "running", caller.greenlet
         thread.runs += 1
         self.touched[thread] = None
-        begin, thread.begin = thread.begin, None
-        assert begin is not None
+        function, args, named = thread.begin  # type: ignore[misc]  # it has not begun
+        thread.begin = None
         lending = self.lending
         lending.append(caller)
         self.current = thread
         result = failure = None
         try:
-            result = begin[0](*begin[1], **begin[2]) if begin[2] else begin[0](*begin[1])
+            result = function(*args, **named) if args or named else function()
         except Exception as exception:
             failure = exception
         except Returned:
@@ -122,11 +117,17 @@ class Lending:
             self.touched[caller] = None
             if thread.waiters is not None:
                 thread.waiters.pop(caller, None)
-        if failure is None:
-            self.end(thread, result)
-        else:
+        if failure is not None:
             self.failed(thread, failure)
             failure = None  # it refers to this frame, which would live until the host's collector comes
+        elif thread.waiters is None and thread.senders is None and thread.stored < 0 and thread._t is self.heap.token:
+            # As end does it for a thread that nobody knows but who has spawned it: a call less for nearly each.
+            thread.result, thread.state = result, "done"
+            self.living.pop(thread, None)
+            self.touched.pop(thread, None)
+            thread.greenlet = thread.known = thread.stack = thread.mailbox = thread.wait = None
+        else:
+            self.end(thread, result)
         if caller.state != "joining" and not caller.suspended:  # the thread has killed it, or somebody else has
             self.ready.remove(caller)
         self.current, monitor.acting = caller, acting

@@ -25,8 +25,11 @@ class Priorities:
     ready: deque[Thread]
     touched: dict[Thread, None]
     living: dict[Thread, None]
-    ranked = False
-    """Has any thread had another priority than the normal one?"""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ranked = False
+        """Has any thread had another priority than the normal one?"""
 
     def enqueue(self, thread: Thread) -> None:
         """The thread is ready to run."""

@@ -27,11 +27,7 @@ class Replacing:
     through_bytes: Callable[[Frame], Frame]
     top_of: Callable[[Thread], FrameType | None]
     drop_stack: Callable[[Thread], None]
-    torture = 0
-    """At every so many safepoints a thread's stack is replaced by what was captured of it; 0: never."""
-    countdown = 0
     burst_end: float
-    victim: Thread | None = None
     entry: Callable[[Thread, Any], Any]
     """Begins a thread of a domain below the whole world's: the result of its function."""
     own: Callable[[Error, Any], None]
@@ -42,6 +38,12 @@ class Replacing:
     """An error of one thread as another one may see it."""
 
     def __init__(self) -> None:
+        super().__init__()
+        self.torture = 0
+        """At every so many safepoints a thread's stack is replaced by what was captured of it; 0: never."""
+        self.countdown = 0
+        self.victim: Thread | None = None
+        """Whose stack is to be replaced."""
         self.moved: dict[Thread, Callable[[], None]] = {}
         """Threads whose frames are to go on in guarded code, and what brings that about."""
 

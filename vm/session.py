@@ -87,7 +87,7 @@ class Session:
         """Compile an entry and start its thread."""
         unit = self.compile(text)
         main = unit.protos[unit.unit.main].instance()
-        thread = self.world.scheduler.start(unit.source.name, main, (), {})
+        thread = self.world.scheduler.start(main, (), name=unit.source.name)
         self.world.scheduler.hasten(thread)
         return Entry(self, unit, thread)
 

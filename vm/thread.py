@@ -35,6 +35,48 @@ def _read_error(thread: Any) -> Any:
     return thread.error
 
 
+class Orders:
+    """What somebody has told the scheduler to do with a thread.  Nearly all have none, and share :data:`CALM`: one
+    test, where threads begin, end and take turns, stands for seven."""
+
+    __slots__ = ("doomed", "granted", "interrupt", "passed", "priority", "stepping", "suspended")
+
+    def __init__(self) -> None:
+        self.interrupt: Error | None = None
+        """What is thrown into it when it runs again."""
+        self.doomed = 0.0
+        """When a killed thread must have ended, by the monotonic clock; 0 for any other one."""
+        self.granted = 0.0
+        """Up to which processor time of the world a killed thread may compute in any case."""
+        self.priority = 0
+        """-1, 0 or 1."""
+        self.passed = 0
+        """How often it was not treated as others for that, in a row."""
+        self.suspended = False
+        self.stepping = False
+        """It is to be suspended at its next safepoint."""
+
+
+CALM = Orders()
+"""No orders.  Never written: a thread that gets one has orders of its own from then on."""
+
+
+def _order(name: str) -> property:
+    """One of a thread's orders, as if it were a slot of the thread."""
+
+    def read(self: Any) -> Any:
+        return getattr(self.orders, name)
+
+    def write(self: Any, value: Any) -> None:
+        if self.orders is CALM:
+            if value == getattr(CALM, name):
+                return
+            self.orders = Orders()
+        setattr(self.orders, name, value)
+
+    return property(read, write)
+
+
 @seal
 class Thread(Obj):
     """A thread as programs see it.
@@ -46,23 +88,19 @@ class Thread(Obj):
     __slots__ = (
         "begin",
         "domain",
-        "doomed",
         "error",
         "failure",
-        "granted",
         "greenlet",
-        "interrupt",
         "known",
         "lender",
         "lent",
         "mailbox",
         "name",
+        "orders",
         "output",
         "over",
         "parent",
-        "passed",
         "post",
-        "priority",
         "result",
         "runs",
         "senders",
@@ -70,9 +108,7 @@ class Thread(Obj):
         "spent",
         "stack",
         "state",
-        "stepping",
         "stored",
-        "suspended",
         "wait",
         "waiters",
         "wake",
@@ -83,6 +119,10 @@ class Thread(Obj):
     f_name, f_result, f_parent, f_output = map(read_only, ("name", "result", "parent", "output"))
     f_over = read_only("over")
     f_error = property(_read_error)
+    interrupt, doomed, granted = map(_order, ("interrupt", "doomed", "granted"))
+    priority, passed = map(_order, ("priority", "passed"))
+    suspended, stepping = map(_order, ("suspended", "stepping"))
+    orders: Orders
     domain: Domain | None
     """The domain that it runs in, and so belongs to; None for that of the whole world."""
     over: Error | None
@@ -115,19 +155,8 @@ class Thread(Obj):
     """Number of the timer that may wake it; another timer of the same thread is stale."""
     runs: int
     """How often it was given a slice."""
-    doomed: float
-    """When a killed thread must have ended, by the monotonic clock; 0 for any other one."""
-    granted: float
-    """Up to which processor time of the world a killed thread may compute in any case."""
-    priority: int
-    """-1, 0 or 1."""
-    passed: int
-    """How often it was not treated as others for that, in a row."""
     spent: float
     """Seconds of all its slices."""
-    suspended: bool
-    stepping: bool
-    """It is to be suspended at its next safepoint."""
     mailbox: deque[Any] | None
     shares: dict[Domain, int] | None
     """Messages in its mailbox by domain (:meth:`holdfast.vm.messages.Mail.shares`); None until that is asked for."""
@@ -135,8 +164,6 @@ class Thread(Obj):
     """Threads that wait for room in its mailbox."""
     output: Console | None
     """Where its output goes, and that of the threads that it starts; None: where the world's output goes."""
-    interrupt: Error | None
-    """What is thrown into it when it runs again."""
     waiters: dict[Thread, None] | None
     """Threads that want to know when it ends."""
 

@@ -14,7 +14,6 @@ loop can both drive it.
 from __future__ import annotations
 
 import heapq
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,11 +27,13 @@ from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.control import SLOW, Control, killed
 from holdfast.vm.joining import Joining
 from holdfast.vm.lending import Lending
+from holdfast.vm.lifetimes import Lifetimes
 from holdfast.vm.limits import CALL_DEPTH
-from holdfast.vm.objects import Error, Thrown, fail, is_ghost, live, make_error
+from holdfast.vm.objects import Error, Thrown, fail, is_ghost, live
 from holdfast.vm.priorities import Priorities
 from holdfast.vm.replacing import Replacing
-from holdfast.vm.thread import Failure, Thread
+from holdfast.vm.switching import Switching
+from holdfast.vm.thread import CALM, Thread
 from holdfast.vm.ticker import SLICE_S, Ticker
 from holdfast.vm.waits import AGAIN, Buffer, Deadline, Outlet, Redo, Room, Sleep, Wait
 from holdfast.vm.wakeup import Wakeup
@@ -47,21 +48,17 @@ if TYPE_CHECKING:
 
 ATOMIC_S = 5.0
 """How long an ``atomic`` may compute while it holds the world: on a busy machine its time is not the clock's."""
-THREADS_MAX = 1_000_000
-"""Threads that may be alive."""
 BURSTS_PER_TURN = 64
 BURST_S = 0.002
 """How long threads that wait soon after each other may take turns before the world's own work has one."""
 POOL_MAX = 64
-LOST_MAX = 1_000
-"""More failures than this, between two turns of who tells of them, push out the oldest."""
 
 
 class Deadlock(Exception):
     """Nothing can run, and something waits."""
 
 
-class Scheduler(Joining, Priorities, Control, Lending, Replacing):
+class Scheduler(Lifetimes, Switching, Joining, Priorities, Control, Lending, Replacing):
     """The threads of one world."""
 
     def __init__(
@@ -79,12 +76,6 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
         self.ready: deque[Thread] = deque()
         self.timers: list[tuple[float, int, Thread]] = []
         self.sequence = 0
-        self.started: list[list[Thread]] = []
-        """For each level of ``atomic``, the threads that it started."""
-        self.current: Thread | None = None
-        self.hub: Any = None
-        self.pool: list[Any] = []
-        self.switches = 0
         self.held = 0
         """Guest code that must not be preempted runs (see :meth:`unpreempted`), """
         self.held_since = 0.0
@@ -99,10 +90,6 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
         """does so: before one of them runs."""
         self.damaged: dict[Thread, str] = {}
         """Threads that cannot go on since their records are damaged, and why: these stay as they are."""
-        self.failures: dict[weakref.ref[Thread], Failure] = {}
-        """Threads that failed, as long as somebody may join them."""
-        self.lost: deque[Failure] = deque(maxlen=LOST_MAX)
-        """Failures of threads that nobody can join any more."""
         self.background: Callable[[], float | None] = lambda: None
         """Does a slice of the world's work; returns when it wants to be called again (0: at once, None: no need)."""
         self.wants_slice: Callable[[], bool] = lambda: False
@@ -118,8 +105,6 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
         self.through_bytes: Callable[[Frame], Frame] = lambda frame: frame
         self.go_on: Callable[..., Any] = lambda *_: None
         """All of :mod:`holdfast.vm.frames` and :mod:`holdfast.vm.stacks`, for the code of this world."""
-        self.since = self.burst_end = 0.0
-        """When the current slice began, and when the hub must have its turn: for a timer, too, and with 0 at once."""
         self.mail: Mail
         self.budgets: Budgets
         self.bounded = False
@@ -150,68 +135,6 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
 
     # ------------------------------------------------------------------ threads
 
-    def revive(self, thread: Thread) -> None:
-        """Give a thread what it needs while it is alive."""
-        thread.begin = thread.stack = thread.known = thread.failure = thread.greenlet = thread.wait = None
-        thread.lent = thread.lender = thread.mailbox = thread.shares = thread.senders = thread.interrupt = (
-            thread.waiters
-        ) = None
-        thread.stored = -1
-        thread.wake = thread.runs = thread.priority = thread.passed = 0
-        thread.spent = thread.doomed = 0.0
-        thread.suspended = thread.stepping = False
-
-    def start(self, name: str, function: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Thread:
-        """A new thread that calls the function."""
-        if len(self.living) >= THREADS_MAX:
-            fail("LimitError", f"{THREADS_MAX:_} threads are alive, and no more can be: let some of them end first")
-        thread = self.thread_class()
-        thread._t = self.heap.token
-        thread._i = 0
-        thread.name = name
-        thread.state = "ready"
-        # As revive does it: a call less for each thread.
-        thread.stack = thread.known = thread.failure = thread.greenlet = thread.wait = thread.lent = thread.lender = (
-            None
-        )
-        thread.mailbox = thread.shares = thread.senders = thread.interrupt = thread.waiters = None
-        thread.result = thread.error = thread.post = thread.domain = thread.over = None
-        thread.stored = -1
-        thread.wake = thread.runs = thread.priority = thread.passed = 0
-        thread.spent = thread.doomed = 0.0
-        thread.suspended = thread.stepping = False
-        current = thread.parent = self.current
-        thread.output = current.output if current is not None else None
-        thread.begin = function, args, named
-        self.living[thread] = None
-        self.touched[thread] = None
-        if self.started:
-            self.started[-1].append(thread)
-        else:
-            self.ready.append(thread)
-        return thread
-
-    # ------------------------------------------------------------------ atomic
-
-    def begin_atomic(self) -> None:
-        """Threads that start from now on begin to run when the level ends."""
-        self.started.append([])
-
-    def commit_atomic(self) -> None:
-        """A level ends: its threads go to the next one, or begin."""
-        level = self.started.pop()
-        if self.started:
-            self.started[-1].extend(level)
-        else:
-            self.ready.extend(thread for thread in level if not thread.suspended)
-
-    def abort_atomic(self) -> None:
-        """A level is undone: its threads never were."""
-        for thread in self.started.pop():
-            thread.begin = None
-            error = make_error("ThreadError", "the atomic block that started this thread was undone")
-            self.end(thread, error=error, told=True)
-
     # ------------------------------------------------------------------ running a thread
 
     def work(self) -> None:
@@ -224,7 +147,7 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
                 if begin is None:
                     result = self.resume(thread)
                 else:
-                    if thread.interrupt is not None:
+                    if thread.orders is not CALM and thread.interrupt is not None:
                         self.throw_interrupt(thread)
                     if thread.domain is None:
                         result = begin[0](*begin[1], **begin[2]) if begin[2] else begin[0](*begin[1])
@@ -242,12 +165,6 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
                 return
             self.pool.append(greenlet.getcurrent())
             self.switch_out()
-
-    def failed(self, thread: Thread, exception: Exception) -> None:
-        """The thread ends by an exception."""
-        error = self.convert(exception)
-        thread.post = self.post_mortem(exception)
-        self.end(thread, error=error)
 
     def resume(self, thread: Thread) -> Any:
         """Go on with a thread that has no stack of the host: what it has waited for is the result of the instruction
@@ -280,52 +197,6 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
         assert error is not None
         raise Thrown(error)
 
-    def end(self, thread: Thread, result: Any = None, error: Error | None = None, told: bool = False) -> None:
-        """The thread has ended: wake who waits for it.  Nobody needs to be ``told`` of an error that says what they
-        did."""
-        if thread._t is not self.heap.token:
-            self.heap.barrier(thread)
-        if thread.domain is not None:
-            result = self.out(thread.domain, result)
-            if error is not None:
-                self.own(error, thread.domain)
-        thread.result, thread.error = result, error
-        thread.state = "done" if error is None else "failed"
-        self.living.pop(thread, None)
-        if thread.stored < 0 or thread in self.damaged:
-            self.touched.pop(thread, None)  # the store has never heard of it, or keeps what it has
-        else:
-            self.touched[thread] = None
-        thread.greenlet = thread.known = thread.stack = thread.mailbox = thread.wait = None
-        if thread.domain is not None:
-            self.budgets.ended(thread)
-        if error is not None and not told:
-            self.note_failure(thread)
-        waiters, senders = thread.waiters, thread.senders
-        if waiters is not None:
-            thread.waiters = None
-            for waiter in waiters:
-                self.make_ready(waiter)
-        if senders is not None:
-            thread.senders = None
-            for waiter in senders:
-                self.make_ready(waiter)
-
-    def note_failure(self, thread: Thread) -> None:
-        """Keep how a thread failed for who joins it, or else for who tells people; a killed one was killed by them."""
-        more = getattr(thread.error, "_x", None)
-        if thread.waiters or (more and "killed" in more):
-            return
-        failure = thread.failure = Failure(thread)
-        self.failures[weakref.ref(thread, self.lose)] = failure
-
-    def lose(self, reference: weakref.ref[Thread]) -> None:
-        """A failed thread has gone.  Called wherever the last reference to it is dropped."""
-        failure = self.failures.pop(reference)
-        if not failure.handled:
-            self.lost.append(failure)
-            self.event.set()
-
     def make_ready(self, thread: Thread) -> None:
         """Let a waiting thread run again."""
         if thread.state in ("ready", "running") or thread not in self.living:
@@ -337,49 +208,6 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
         self.touched[thread] = None
         if not thread.suspended:
             self.enqueue(thread)
-
-    def enter(self, thread: Thread) -> Any:
-        """Make a ready thread the current one; its greenlet, to switch to."""
-        if self.unread and thread in self.unread:
-            self.read_stack(thread)
-        thread.state = "running"
-        thread.runs += 1
-        self.touched[thread] = None
-        self.current = thread
-        self.switches += 1
-        if self.bounded or thread.domain is not None:
-            self.budgets.begin_slice()
-        if thread.stepping:
-            self.globals["_poll"] = True
-        parked = thread.greenlet
-        if parked is None:
-            parked = thread.greenlet = self.pool.pop() if self.pool else greenlet(self.work, self.hub)
-        return parked
-
-    def switch_out(self) -> None:
-        """From the greenlet of the current thread to that of the next one; or to the hub, when none is ready, or
-        something else is to be done first."""
-        if self.lending:
-            self.lend()
-        now = monotonic()
-        current = self.current
-        current.spent += now - self.since  # type: ignore[union-attr]  # a thread runs
-        self.since = now
-        if current.domain is not None:  # type: ignore[union-attr]
-            self.budgets.spend(current.domain)  # type: ignore[union-attr]
-        if self.ready and now < self.burst_end and not self.event.flag:
-            following = self.pick() if self.ranked else self.ready.popleft()
-            stopped = following.domain is not None and self.budgets.halted(following)
-            parked = self.hub if stopped else self.enter(following)
-            del following
-        else:
-            parked = self.hub
-        del current  # what is parked here keeps no thread alive
-        parked.switch()
-        del parked
-        thread: Any = self.current
-        if thread.lent is not None:
-            self.take_back(thread)
 
     # ------------------------------------------------------------------ called by threads
 
@@ -455,10 +283,11 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
             wait.begin(self, thread)
             if self.torture and not self.held:
                 self.tortures(thread)
-            self.bound_wait(thread)
+            if thread.orders is not CALM:
+                self.bound_wait(thread)
             self.switch_out()
             monitor.acting = acting
-            if thread.interrupt is not None:
+            if thread.orders is not CALM and thread.interrupt is not None:
                 self.throw_interrupt(thread)
             thread.wait = None
             result = wait.outcome(self)
@@ -490,7 +319,7 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
 
     def sleep(self, seconds: float) -> None:
         """Wait for a time; for none, only let all others that are ready have their turn."""
-        if self.heap.levels or seconds > 0:
+        if seconds > 0:
             self.may_wait()
             self.wait(Sleep(Deadline(seconds)))
         else:
@@ -509,18 +338,6 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
         self.event.set()
 
     # ------------------------------------------------------------------ slices
-
-    def give_way(self) -> None:
-        """End the current thread's slice."""
-        thread: Any = self.current
-        thread.state = "ready"
-        if thread.priority == 0 and not thread.suspended:
-            self.ready.append(thread)
-        elif not thread.suspended:
-            self.enqueue(thread)
-        self.switch_out()
-        if thread.interrupt is not None:
-            self.throw_interrupt(thread)
 
     @contextmanager
     def unpreempted(self) -> Iterator[None]:
@@ -563,6 +380,7 @@ class Scheduler(Joining, Priorities, Control, Lending, Replacing):
             finally:
                 self.current = None
                 self.lending.clear()
+                self.forget_callee()
             self.replace_some()
             delay = self.background()
             if delay == 0 or self.event.flag:

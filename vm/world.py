@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from time import thread_time
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import Any
 
 from holdfast.lang.assemble import check_python
@@ -59,10 +59,6 @@ from holdfast.vm.thread import Thread
 from holdfast.vm.threads import Scheduler
 from holdfast.vm.unwind import Unwinder
 from holdfast.vm.upgrade import Upgrades
-
-CALLED_MAX = 1_000
-NO_NAMES: dict[str, Any] = {}
-"""No arguments by name; never written."""
 
 
 class World(CodeMachine):
@@ -132,8 +128,6 @@ class World(CodeMachine):
         self.renamed: dict[tuple[str, str], int] = {}
         """Module and former name of a class to its number, unless another class has that name now."""
         self.modules = Modules(self)
-        self._called: dict[int, tuple[CodeType, int]] = {}
-        """Functions that take so many arguments, by identity of their code: the last ones that were spawned."""
         self._install(host)
         self._read_classes()
 
@@ -214,6 +208,8 @@ class World(CodeMachine):
         g["threads"] = named_object("threads", self.threads_methods)
         g["_safepoint"] = s.safepoint
         g["_spawn"] = self.spawn
+        g["_start"] = s.start
+        s.spawn_other = self.spawn_other
         g["_link"] = lambda key: self.table.protos[key].link()
         g["_atomic_begin"] = self.atomic_begin
         g["_atomic_commit"] = self.atomic_commit
@@ -265,6 +261,9 @@ class World(CodeMachine):
 
         def sleep(seconds: Any) -> None:
             """Wait for a time in seconds."""
+            if type(seconds) is int and not seconds:
+                self.scheduler.give_way()
+                return
             if type(seconds) not in (int, float) or not 0 <= seconds < 1e10:
                 fail("ValueError", f"sleep needs a number of seconds from 0 on, not {to_text(seconds)}")
             self.scheduler.sleep(seconds)
@@ -391,18 +390,13 @@ class World(CodeMachine):
             found = self.helpers.lookup(callee, method, positional, names)
             function, receiver = (found, (callee,)) if type(found) is FunctionType else (found.function, ())
         else:
-            # Most threads call what another one called before them with as many arguments.
-            plain = not names and not receiver
-            code = function.__code__ if type(function) is FunctionType else None
-            known = self._called.get(id(code)) if plain else None
-            if known is None or known[1] != positional:
-                check_call(function, positional + len(receiver), names)
-                if plain and code is not None and len(self._called) < CALLED_MAX:
-                    self._called[id(code)] = code, positional
-            if plain:
-                return self.scheduler.start(function.__name__, function, args, NO_NAMES)
+            check_call(function, positional + len(receiver), names)
         named = {"v_" + name: value for name, value in zip(names, args[positional:], strict=True)}
-        return self.scheduler.start(function.__name__, function, (*receiver, *args[:positional]), named)
+        return self.scheduler.start(function, (*receiver, *args[:positional]), named, function.__name__)
+
+    def spawn_other(self, callee: Any, args: tuple[Any, ...]) -> Thread:
+        """``spawn f(x)`` of what is no function."""
+        return self.spawn(callee, None, (), args, len(args), (), None, None, ())
 
     def atomic_begin(self) -> None:
         """A level of undo; its time starts with the outermost.  Where it can begin it can also end."""
@@ -444,7 +438,7 @@ class World(CodeMachine):
         """Start the top-level code of a linked program; ``args`` are what it finds under that name."""
         main = unit.protos[unit.unit.main].instance()
         given = (self.new_list(list(args)),) if main.__code__.co_argcount else ()
-        return self.scheduler.start("main", main, given, {})
+        return self.scheduler.start(main, given, name="main")
 
     def run_source(self, text: str, name: str = "main.hold") -> Any:
         """Compile a program and run it to its end; returns the value of its last expression.
@@ -459,7 +453,7 @@ class World(CodeMachine):
 
     def call(self, module: str, name: str, *args: Any) -> Any:
         """Call a function of a module in a thread of its own, and wait for its result."""
-        return self.run_thread(self.scheduler.start(name, self.globals[f"{module}:{name}"], args, {}))
+        return self.run_thread(self.scheduler.start(self.globals[f"{module}:{name}"], args, name=name))
 
     # ------------------------------------------------------------------ output and checkpoints
 

@@ -14,7 +14,7 @@ from holdfast.lang import lexer, lexer_core, parser, resolve
 from holdfast.lang.diagnostics import CODES
 from holdfast.lang.format import format_source
 from holdfast.repl.exits import TABLE
-from holdfast.vm import limits, messages, threads
+from holdfast.vm import lifetimes, limits, messages, threads
 from tests.docs.pages import PAGES, TOP, Block, PageRun, has_command_line, read_page
 
 NO_COMMAND_LINE = "the command line does not exist yet"
@@ -105,8 +105,8 @@ def test_limits_are_current() -> None:
     values = (
         limits.INT_BITS, limits.TEXT_LENGTH, limits.LIST_LENGTH, limits.BULK_ITEMS, limits.BULK_OBJECTS,
         limits.CALL_DEPTH, threads.ATOMIC_S, lexer.SOURCE_BYTES_MAX, lexer.TOKENS_MAX,
-        lexer_core.BRACKET_DEPTH_MAX, lexer.COMMENT_DEPTH_MAX, parser.MAX_DEPTH, resolve.BASES_MAX, threads.THREADS_MAX,
-        messages.MAILBOX_MAX,
+        lexer_core.BRACKET_DEPTH_MAX, lexer.COMMENT_DEPTH_MAX, parser.MAX_DEPTH, resolve.BASES_MAX,
+        lifetimes.THREADS_MAX, messages.MAILBOX_MAX,
     )  # fmt: skip
     assert shown == [f"{value:g}" if value < 10 else str(value) for value in values]
 

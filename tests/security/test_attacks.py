@@ -440,8 +440,8 @@ def test_a_method_that_is_about_to_be_called_is_stored(jail: Jail) -> None:
     world = jail.world
     domain = jail.domain()
     push = vars(world.collections.List)["m_push"]
-    world.scheduler.start("push", push, (jail.root("list"), 5), {})
-    thread = world.scheduler.start("all", type(world.globals["threads"]).m_all, (world.globals["threads"],), {})
+    world.scheduler.start(push, (jail.root("list"), 5), name="push")
+    thread = world.scheduler.start(type(world.globals["threads"]).m_all, (world.globals["threads"],), name="all")
     thread.domain = domain
     jail.reopen()
     seen = next(t for t in jail.world.scheduler.living if t.name == "all")

@@ -47,7 +47,7 @@ def test_block(file: str, name: str, shape: str, worlds: dict[str, World]) -> No
     world = worlds[shape]
     unit = world.modules.program((Path(__file__).parent / file).read_text("utf-8"), file)
     (index,) = [number for title, number in unit.unit.tests if title == name]
-    thread = world.scheduler.start(name, unit.protos[index].instance(), (), {})
+    thread = world.scheduler.start(unit.protos[index].instance(), (), name=name)
     try:
         world.run_thread(thread)
     except Thrown as thrown:

@@ -57,7 +57,7 @@ def test_every_thread_is_told(world: World) -> None:
         "root.told = 0\nroot.work = fn() { try { while true { } } catch e is LimitError { root.told += 1 } }"
     )
     world.guard.resident_max = 1 << 20
-    threads = [world.scheduler.start("work", world.heap.root.v["work"], (), {}) for _ in range(3)]
+    threads = [world.scheduler.start(world.heap.root.v["work"], (), name="work") for _ in range(3)]
     world.scheduler.run_until(lambda: not world.scheduler.living)
     ended = [thread.error._name for thread in threads if thread.error is not None]  # told before their try began
     assert set(ended) <= {"LimitError"}

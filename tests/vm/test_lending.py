@@ -142,7 +142,7 @@ def test_it_makes_no_difference(name: str, torture: int, tmp_path: Path, monkeyp
     monkeypatch.setattr(control, "KILL_S", 0.1)
     monkeypatch.setattr(control, "KILL_RUN_S", 0.1)
     lent = outcome(tmp_path / "a", PROGRAMS[name], torture)
-    monkeypatch.setattr(Lending, "may_lend", lambda scheduler, thread: False)
+    monkeypatch.setattr(Lending, "run_here", lambda scheduler, thread: None)
     assert lent == outcome(tmp_path / "b", PROGRAMS[name], torture)
 
 
