@@ -117,6 +117,15 @@ class Calls:
         made.n = pair[1].closed(captured)  # type: ignore[attr-defined]
         return made
 
+    def held(self, proto: Proto) -> list[Proto]:
+        """What this refers to for a function, itself as well: one item for each reference."""
+        pair = self._pairs.get(proto)
+        return [proto, *pair] if pair is not None else []
+
+    def remove(self, proto: Proto) -> None:
+        """Nobody makes values of a function any more."""
+        self._pairs.pop(proto, None)
+
     def opened(self, domain: Domain, function: FunctionType) -> FunctionType:
         """What is called through a capability for a function value, by a domain that need not own it."""
         if self.monitor.is_code(function):

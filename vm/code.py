@@ -8,10 +8,10 @@ code object back to its proto, so that a frame on the stack tells function, inst
 from __future__ import annotations
 
 import dis
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from types import CodeType, FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from holdfast.lang import ir
 from holdfast.lang.assemble import DirectCode, make_direct, make_resumable, make_stub
@@ -25,6 +25,9 @@ from holdfast.lang.lower import Unit
 from holdfast.lang.resumable import Layout, all_locals
 from holdfast.vm.objects import UNSET
 from holdfast.vm.positions import Loop, loops_of
+
+if TYPE_CHECKING:
+    from holdfast.vm.frames import Site
 
 RECOMPILES_MAX = 12
 """A function whose speculations fail in more rounds than this is compiled with all its tests."""
@@ -201,6 +204,25 @@ class Proto:
         self.functions.append(made)
         return made
 
+    def held(self) -> list[Proto | FunctionType | CodeType]:
+        """What it refers to of its file's version: one item for each reference."""
+        found: list[Proto | FunctionType | CodeType] = [*self.variants.values(), *self.functions]
+        found += [function for function, _ in self.resumables.values()]
+        if self.base is not None:
+            found.append(self.base)
+        if self._maker is not None:
+            found.append(self._maker)
+        if self._direct is not None:
+            found += [self._direct.code, self._direct.maker]
+        return found
+
+    def clear(self) -> None:
+        """Let go of all that: nobody needs it any more, and the two refer to each other."""
+        self.functions.clear()
+        self.variants.clear()
+        self.resumables.clear()
+        self._direct = self._maker = self.base = None
+
     def link(self) -> None:
         """Give the function objects the direct shape's code."""
         code = self.direct().code
@@ -375,6 +397,10 @@ class CodeTable:
         self.methods = methods
         self.protos: dict[str, Proto] = {}
         self._by_code: dict[int, tuple[CodeType, Proto, dict[int, int]]] = {}
+        self.sites: dict[int, dict[int, Site | None]] = {}
+        """By identity of a code object (to hash it means to hash all that is in it), and offset of an instruction, what
+        a reader of stacks has found there; None for a line of the machine, by which a frame has handed over to another
+        shape of its function, which stands above it."""
 
     def add(self, unit: Unit, hash_: str, source: Source) -> UnitCode:
         """Protos of a unit; its makers become globals."""
@@ -396,6 +422,26 @@ class CodeTable:
         """Remember whose code it is, and its groups of instructions.  The entry keeps the code alive, so its id is not
         given out again."""
         self._by_code[id(code)] = (code, proto, groups or {})
+
+    def units_of_protos(self) -> Iterator[tuple[str, UnitCode]]:
+        """The version of a file that each proto belongs to, by the proto's key."""
+        for key, proto in self.protos.items():
+            yield key, proto.unit
+
+    def units_of_codes(self) -> Iterator[tuple[int, UnitCode]]:
+        """The version of a file that each code object belongs to, by a number of the code."""
+        for number, (_, proto, _) in self._by_code.items():
+            yield number, proto.unit
+
+    def of_code(self, number: int) -> tuple[CodeType, Proto]:
+        """A code object and whose it is."""
+        return self._by_code[number][:2]
+
+    def remove_codes(self, numbers: Iterable[int]) -> None:
+        """Code of which nobody can meet a frame any more."""
+        for number in numbers:
+            del self._by_code[number]
+            self.sites.pop(number, None)
 
     def proto_of(self, code: CodeType) -> Proto | None:
         """The function that a code object belongs to; None for host code."""

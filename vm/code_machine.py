@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from holdfast.vm.living import Living
     from holdfast.vm.modules import Modules
     from holdfast.vm.outside import Outside
+    from holdfast.vm.retiring import Retiring
     from holdfast.vm.upgrade import Upgrades
 
 
@@ -34,6 +35,7 @@ class CodeMachine:
     living: Living
     modules: Modules
     outside: Outside
+    retiring: Retiring
     table: CodeTable
     upgrades: Upgrades
 
@@ -121,6 +123,12 @@ class CodeMachine:
         """A ghost of a thread cannot be loaded."""
         return self.living.lost(thread, why)
 
-    def code_in_memory(self) -> tuple[set[str], set[int]]:
-        """Hashes of the sources, and numbers of the functions with frames, that the process may refer to any time."""
-        return {hash_ for _, hash_ in self.modules.versions}, self.living.codes.numbers()
+    def code_in_memory(self) -> tuple[set[str], set[int], set[str]]:
+        """Hashes of the sources, numbers of the functions with frames, and names of the modules, that the process may
+        refer to any time."""
+        places = self.modules.versions
+        return {hash_ for _, hash_ in places}, self.living.codes.numbers(), {module for module, _ in places}
+
+    def retire_code(self) -> None:
+        """Let go of compiled code that nothing needs."""
+        self.retiring.retire()

@@ -8,15 +8,22 @@ needs any more.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from holdfast.vm import ids
 from holdfast.vm.codec import DamagedRecord, key_name, open_record
-from holdfast.vm.side import CODE, text_of
+from holdfast.vm.side import CODE, SESSION, loader_of, text_of
 from holdfast.vm.stacks import unpack
 
 if TYPE_CHECKING:
     from holdfast.vm.store import Snapshot
+
+
+def gone_domain(module: str, lacks: Callable[[int], bool]) -> bool:
+    """Was a module loaded by a domain that is not there any more?"""
+    kid = loader_of(module)
+    return bool(kid) and lacks(ids.parse_kid(kid))
 
 
 class Definitions:
@@ -51,17 +58,33 @@ class Definitions:
                 raise DamagedRecord(prefix + name, "it is not what the machine writes there")
         return found
 
-    def unneeded(self, sources: set[str], codes: set[int]) -> list[bytes]:
+    def unneeded(
+        self, sources: set[str], codes: set[int], modules: set[str], lacks: Callable[[int], bool]
+    ) -> list[bytes]:
         """Keys of old versions of files, and of functions that had frames, that nothing needs any more.
 
         Needed are the given sources and functions, the newest version of each file, the last one that defined a name
-        which has gone since, and what the functions are of.
+        which has gone since, and what the functions are of.  An entry of a session is needed by its functions and
+        classes alone; what a restricted program has loaded, as long as there is its domain (``lacks`` says of an id
+        whether there is no such object), or the module is in memory.
 
         Raises DamagedRecord.
         """
-        gone = []
-        needed = sources | set(self.newest.values())
+        gone: list[bytes] = []
+        needed = set(sources)
+        over = {module for module in self.newest.keys() - modules if gone_domain(module, lacks)}
+        for module in over:
+            gone += [b"Mmodule:" + module.encode(), b"Mnames:" + module.encode()]
+        defining = {row.get("module") for row in self.classes.values()}
+        entries = {
+            module: hash_
+            for module, hash_ in self.newest.items()
+            if module.startswith(SESSION) and module not in modules and module not in defining
+        }
+        needed.update(hash_ for module, hash_ in self.newest.items() if module not in over and module not in entries)
         for module, names in self.names.items():
+            if module in over:
+                continue
             for row in names.values():
                 if type(row) is not list or [type(part) for part in row] != [str, str]:
                     raise DamagedRecord(f"names:{module}", "it is not what the machine writes there")
@@ -79,6 +102,7 @@ class Definitions:
             if type(hash_) is not str:
                 raise DamagedRecord(key_name(key), "it is not that of a function")
             needed.add(hash_)
+        gone += [b"Mmodule:" + module.encode() for module, hash_ in entries.items() if hash_ not in needed]
         return gone + [b"Msource:" + name.encode() for name in self.sources - needed]
 
     def check(self, number: int, schema: Any, fields: list[Any], name: str) -> None:

@@ -145,9 +145,6 @@ class Capturer:
         self.base = {id(code) for code in base}
         """By identity: to hash a code object means to hash all that is in it."""
         self.new_list = new_list
-        self.sites: dict[tuple[int, int], Site | None] = {}
-        """By identity of the code object and offset of the instruction, what stands there; None for a line of the
-        machine, by which a frame has handed over to another shape of its function, which stands above it."""
 
     def capture(self, top: FrameType | None, known: Known | None = None) -> tuple[int, list[Frame]]:
         """The guest frames from ``top`` outward: how many of the outermost are as they were read last time, and the
@@ -155,20 +152,20 @@ class Capturer:
 
         ``known`` is brought up to date.  Raises CaptureError.
         """
-        sites, base = self.sites, self.base
+        sites, base = self.table.sites, self.base
         places = known.places if known is not None else {}
         frame = self._innermost(top)
         found: list[tuple[Site, FrameType]] = []
         kept = 0
         while frame is not None:
-            code = frame.f_code
-            key = id(code), frame.f_lasti
+            number = id(frame.f_code)
             try:
-                site = sites[key]
+                site = sites[number][frame.f_lasti]
             except KeyError:
-                if id(code) in base:
+                if number in base:
                     break
-                site = sites[key] = self._site(frame)
+                site = self._site(frame)
+                sites.setdefault(number, {})[frame.f_lasti] = site
             if site is not None:
                 found.append((site, frame))
                 if id(frame) in places:

@@ -201,6 +201,10 @@ class Helpers:
         else:
             check_call(function, positional, names, hidden)
 
+    def forget_checked(self) -> None:
+        """Code has gone from memory, and other code may get its identity."""
+        self._checked.clear()
+
     def no_method(self, obj: Any, name: str) -> NoReturn:
         """Throw: there is no such method."""
         if obj is None:

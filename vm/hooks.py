@@ -56,8 +56,12 @@ class Machine(Protocol):
     def lost(self, thread: Any, why: str) -> bool:
         """A ghost of a thread cannot be loaded; True when the machine has made it one that has failed."""
 
-    def code_in_memory(self) -> tuple[set[str], set[int]]:
-        """Hashes of the sources, and numbers of the functions with frames, that the process may refer to any time."""
+    def code_in_memory(self) -> tuple[set[str], set[int], set[str]]:
+        """Hashes of the sources, numbers of the functions with frames, and names of the modules, that the process may
+        refer to any time."""
+
+    def retire_code(self) -> None:
+        """Let go of compiled code that nothing needs."""
 
 
 class BareMachine:
@@ -94,6 +98,9 @@ class BareMachine:
         """No thread is alive."""
         return False
 
-    def code_in_memory(self) -> tuple[set[str], set[int]]:
+    def code_in_memory(self) -> tuple[set[str], set[int], set[str]]:
         """None: there is no code."""
-        return set(), set()
+        return set(), set(), set()
+
+    def retire_code(self) -> None:
+        """There is none."""

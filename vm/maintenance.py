@@ -143,6 +143,10 @@ class _Graph:
         place = self.place(oid)
         return place >= 0 and not self.marks[place]
 
+    def lacks(self, oid: int) -> bool:
+        """Whether there is no such object, or it is about to be deleted; an id that was given later may be one."""
+        return ids.serial_of(oid) <= self.serial and (self.place(oid) < 0 or self.condemns(oid))
+
     def place(self, oid: int) -> int:
         """Index of an id, -1 if there is no such object."""
         place = bisect_left(self.oids, oid)
@@ -371,6 +375,7 @@ def collect(heap: Heap, progress: Progress = _silent, sources: bool = True) -> G
     is not run to its end.  One collection at a time.
     """
     report = Report()
+    heap.machine.retire_code()
     for _ in memory.forget_dead(heap):
         yield report
     # The snapshot must be of a world that is on disk as it is in memory; and of two collections one waits.
@@ -437,10 +442,10 @@ def _delete(heap: Heap, graph: _Graph, report: Report, progress: Progress) -> It
 def _delete_sources(heap: Heap, graph: _Graph, report: Report) -> None:
     """Delete what no function and no frame needs any more of the code.  In one step: while it is done, nothing is
     compiled, and nothing is written."""
-    sources, codes = heap.machine.code_in_memory()
+    sources, codes, modules = heap.machine.code_in_memory()
     view = heap.store.snapshot()
     try:
-        gone = Definitions(view).unneeded(graph.sources | sources, graph.codes | codes)
+        gone = Definitions(view).unneeded(graph.sources | sources, graph.codes | codes, modules, graph.lacks)
     except DamagedRecord as error:
         report.add(error.name, error.reason)
         return

@@ -37,7 +37,7 @@ from holdfast.vm.limits import reserve_stack
 from holdfast.vm.link import super_calls
 from holdfast.vm.methods.arguments import declared
 from holdfast.vm.objects import ERRORS, Error, fail, kind_name, live, make_error
-from holdfast.vm.side import decoded, stored_source, text_of
+from holdfast.vm.side import decoded, loader_of, stored_source, text_of
 
 if TYPE_CHECKING:
     from holdfast.vm.world import World
@@ -46,15 +46,6 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Loader = Callable[[str], str | None]
 """Module name to the text of its file, or None when there is no file: then the world's own version is taken."""
-
-
-_LOADED = re.compile(r"(K-[0-9a-f]+)!")
-
-
-def loader_of(module: str) -> str:
-    """The KID of the domain that loaded a module, which is in its name; "" for the whole world's."""
-    found = _LOADED.match(module)
-    return found[1] if found is not None else ""
 
 
 class Modules:
@@ -121,6 +112,7 @@ class Modules:
         hash_ = source_hash(text)
         found = self.versions.get((module, hash_))
         if found is None:
+            self.world.retiring.when_due()
             found = self.compile(text, name, module, mode)
             self.store(f"source:{hash_}", json.dumps([text, name, mode]))
         elif found not in self._current and not all(map(is_library, found.unit.imports)):
@@ -135,6 +127,7 @@ class Modules:
 
     def entry(self, text: str, name: str, module: str, scope: dict[str, str]) -> UnitCode:
         """Compile an entry of a session, link it, and keep its source with the names that it uses."""
+        self.world.retiring.when_due()
         used = {word: scope[word] for word in sorted(set(_WORD.findall(text))) if word in scope}
         hash_ = source_hash(json.dumps([module, text, used]))
         found = self.compile(text, name, module, "session", scope, hash_)
@@ -143,6 +136,10 @@ class Modules:
         self.store(f"source:{hash_}", json.dumps([text, name, "session", used]))
         self.store(f"module:{module}", hash_)
         return found
+
+    def forget_current(self) -> None:
+        """Nothing is being loaded."""
+        self._current.clear()
 
     def forget(self, unit: UnitCode) -> None:
         """Drop the source of an entry that nothing refers to any more."""

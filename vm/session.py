@@ -29,6 +29,7 @@ from holdfast.lang.diagnostics import CompileError, Diagnostic
 from holdfast.lang.scope import Kind, Variable
 from holdfast.vm.code import UnitCode
 from holdfast.vm.objects import NEW, UNSET, Box, live
+from holdfast.vm.side import SESSION
 
 if TYPE_CHECKING:
     from holdfast.vm.thread import Thread
@@ -38,7 +39,6 @@ ROOT = "sessions"
 """The name of the heap's root that holds all sessions."""
 LAST = "_"
 """The variable that has the value of the last entry."""
-PREFIX = "session:"
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 _BOXED = {"let": "variable", "var": "variable", "fn": "function"}
@@ -76,7 +76,7 @@ class Session:
         """
         world, names = self.world, live(self.record).v["names"]
         count = self.record.v["entries"] + 1
-        module, shown = f"{PREFIX}{self.name}/{count}", f"{self.name}[{count}]"
+        module, shown = f"{SESSION}{self.name}/{count}", f"{self.name}[{count}]"
         unit = world.modules.entry(text, shown, module, dict(live(names).v.items()))
         self._put(self.record, "entries", count)
         for name, variable in unit.unit.session_names.items():
@@ -160,6 +160,7 @@ class Entry:
         """To be called once when it is done: keeps its value as ``_``, drops its source if nothing needs it."""
         if self.thread.f_state == "done" and self.thread.f_result is not None:
             self.session.set_last(self.thread.f_result)
+        self.session.world.retiring.ended.add(self.unit.key)
         if len(self.unit.unit.functions) == 1 and not self.unit.unit.classes:
             self.session.world.modules.forget(self.unit)
 
@@ -173,7 +174,7 @@ def session_names(world: World) -> list[str]:
 def bindings(world: World, unit: UnitCode) -> dict[str, Any]:
     """The Boxes that the code of an entry uses."""
     refuse_tests(unit)
-    name = unit.unit.module.removeprefix(PREFIX).rpartition("/")[0]
+    name = unit.unit.module.removeprefix(SESSION).rpartition("/")[0]
     return Session(world, name).boxes(unit.unit.session_captures)
 
 

@@ -26,6 +26,9 @@ FRAMES = b"F"
 :mod:`holdfast.vm.stacks`)."""
 CODE = b"code:"
 """How those of functions that have frames begin."""
+SESSION = "session:"
+"""How the names of the modules begin that are entries of sessions."""
+_LOADED = re.compile(r"(K-[0-9a-f]+)!")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _MODES = ("program", "module", "session")
 
@@ -37,6 +40,12 @@ def commit_parts(codec: Codec, key: bytes, record: bytes) -> tuple[int, int, dic
     if not good or values[1] > ids.SERIAL_MASK or any(type(name) is not str for name in values[2::2]):
         raise DamagedRecord(key_name(key), "it is not that of a checkpoint")
     return values[0], values[1], dict(pairs(values[2:]))
+
+
+def loader_of(module: str) -> str:
+    """The KID of the domain that loaded a module, which is in its name; "" for the whole world's."""
+    found = _LOADED.match(module)
+    return found[1] if found is not None else ""
 
 
 class StoredSource(NamedTuple):

@@ -120,6 +120,22 @@ class Codes:
         """The numbers of all that are in memory."""
         return set(self._protos)
 
+    def held(self, proto: Proto) -> int:
+        """How often these tables refer to a function."""
+        return (proto in self._numbers) + sum(self._protos[number] is proto for number in self._known(proto))
+
+    def remove(self, proto: Proto) -> None:
+        """Nothing in memory needs a function any more: who needs its frames reads its code again."""
+        for number in self._known(proto):
+            del self._protos[number]
+        self._numbers.pop(proto, None)
+
+    def _known(self, proto: Proto) -> list[int]:
+        """Its numbers: nearly always one, but what another process has written has one of its own."""
+        if proto not in self._numbers:
+            return []
+        return [number for number, found in self._protos.items() if found is proto]
+
     def write(self, proto: Proto) -> None:
         """Have the open checkpoint write a function's code, if no earlier one has: it has a frame of it."""
         outbox = self.world.outbox

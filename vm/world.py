@@ -51,6 +51,7 @@ from holdfast.vm.objects import ERRORS, KINDS, NEW, Obj, Thrown, fail, world_cla
 from holdfast.vm.outbox import Outbox
 from holdfast.vm.outside import Outside
 from holdfast.vm.preludes import Preludes
+from holdfast.vm.retiring import Retiring
 from holdfast.vm.shedding import Shedding
 from holdfast.vm.show import to_text
 from holdfast.vm.side import class_row
@@ -128,6 +129,7 @@ class World(CodeMachine):
         self.renamed: dict[tuple[str, str], int] = {}
         """Module and former name of a class to its number, unless another class has that name now."""
         self.modules = Modules(self)
+        self.retiring = Retiring(self)
         self._install(host)
         self._read_classes()
 
