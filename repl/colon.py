@@ -18,6 +18,7 @@ COMMANDS: dict[str, Command] = {
     "help": Command("", "this list"),
     "inspect": Command("X", "take an object apart: a name, a path as root.a[0], or a KID as K-1f3a"),
     "threads": Command("", "the threads of this world"),
+    "top": Command("", "watch them, sorted by keys"),
     "kill": Command("T", "end a thread; its finally blocks run"),
     "suspend": Command("T", "let a thread not run"),
     "resume": Command("T", "let it go on"),
@@ -30,6 +31,10 @@ COMMANDS: dict[str, Command] = {
     "session": Command("[NAME]", "go on in another session; without a name, list them"),
     "quit": Command("", "leave; everything is kept"),
 }
+
+
+ELSEWHERE = {"ps": "write :threads here", "attach": "here :log T shows what it has printed"}
+"""Commands of the shell that a person may look for here, and what to do."""
 
 
 def _help() -> str:

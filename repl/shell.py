@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdfast.lang.lexer import is_complete
 from holdfast.repl import colours, exits, host
-from holdfast.repl.colon import COMMANDS, HELP
+from holdfast.repl.colon import COMMANDS, ELSEWHERE, HELP
 from holdfast.repl.console import Console, escaped, tell
 from holdfast.repl.entries import lines
 from holdfast.repl.exits import Failure
@@ -128,7 +128,8 @@ class Shell:
         rest = rest.strip()
         found = [name for name in COMMANDS if name == word] or [name for name in COMMANDS if name.startswith(word)]
         if not word or len(found) != 1:
-            raise Failure(f"there is no command ':{word}'; :help lists them")
+            what = ELSEWHERE.get(word)
+            raise Failure(f"there is no command ':{word}'; {f'{what}, and ' if what else ''}:help lists them")
         name = found[0]
         needs = COMMANDS[name].argument
         if needs and not rest and not needs.startswith("["):
@@ -140,10 +141,26 @@ class Shell:
             self.show(outcome)
             self.out(f"{outcome.seconds * 1000:.3f} ms, {outcome.cpu_seconds * 1000:.3f} ms of it computing")
             return
+        if name == "top":
+            await self.top(server)
+            return
         if name in ACTS or name in ("log", "frame"):
             await self.thread_command(server, name, rest)
             return
         self.out(self.answer(name, rest))
+
+    async def top(self, server: asyncio.Task[None]) -> None:
+        """Watch the threads, until a key ends that."""
+        if not self.console.terminal:
+            raise Failure("top is for a terminal; here there is :threads")
+        from holdfast.repl.thread_top import Top, draw
+
+        top = Top("cpu")
+
+        async def look() -> None:
+            top.note(self.session.threads(), True)
+
+        await beside(server, draw(top, look))
 
     async def thread_command(self, server: asyncio.Task[None], name: str, rest: str) -> None:
         """A command for one thread."""

@@ -1,11 +1,13 @@
-"""``holdfast top``: the threads of a world, drawn again each second, sorted by keys.
+"""``holdfast top``, and ``:top`` in the REPL: the threads of a world, drawn again each second, sorted by keys.
 
-The world is asked in a helper thread, so that keys are answered at once, also while the other process is busy.
+The command asks the world in a helper thread, so that keys are answered at once, also while the other process is busy.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from time import monotonic
 
 from prompt_toolkit.application import Application
@@ -30,29 +32,30 @@ HELP = " sort: c cpu, m mailbox, s state, n name, w where, r round   up, down, q
 class Top:
     """What is on the screen."""
 
-    def __init__(self, source: Source, sort: str) -> None:
-        self.source = source
+    def __init__(self, sort: str) -> None:
         self.sort = sort
         self.turned = False
         self.rows: list[ThreadRow] = []
+        self.open = True
+        """Has somebody the world open?"""
         self.shares: dict[str, float] = {}
         self.first = 0
         """Number of the first row that is shown."""
         self.loaded = False
         self._at = 0.0
 
-    def load(self) -> None:
-        """Look at the world again; in a helper thread."""
-        rows, now = self.source.rows(), monotonic()
+    def note(self, rows: list[ThreadRow], open_: bool) -> None:
+        """Take what somebody has seen who looked at the world again."""
+        now = monotonic()
         if self.loaded:
             self.shares = shares_of(self.rows, rows, now - self._at)
-        self.rows, self._at, self.loaded = rows, now, True
+        self.rows, self.open, self._at, self.loaded = rows, open_, now, True
 
     def head(self) -> str:
         """The line above the table."""
         if not self.loaded:
             return " …"
-        return f" {headline(self.rows, self.source.open)}, by {self.sort}{' turned round' if self.turned else ''}"
+        return f" {headline(self.rows, self.open)}, by {self.sort}{' turned round' if self.turned else ''}"
 
     def body(self) -> str:
         """The table."""
@@ -100,8 +103,8 @@ def bindings(top: Top) -> KeyBindings:
     return keys
 
 
-async def show(top: Top, signals: Signals) -> int:
-    """Draw until a key ends it; gives the exit code."""
+def application(top: Top) -> Application[int]:
+    """The screen."""
 
     def line(text: str, style: str = "") -> Window:
         return Window(FormattedTextControl(text), height=1, style=style)
@@ -109,7 +112,12 @@ async def show(top: Top, signals: Signals) -> int:
     body = FormattedTextControl(lambda: top.body(), get_cursor_position=lambda: Point(0, 0), show_cursor=False)
     head = Window(FormattedTextControl(lambda: top.head()), height=1, style="bold")
     layout = Layout(HSplit([head, Window(body, wrap_lines=False), line(HELP, "reverse")]))
-    app: Application[int] = Application(layout, key_bindings=bindings(top), full_screen=True)
+    return Application(layout, key_bindings=bindings(top), full_screen=True)
+
+
+async def draw(top: Top, look: Callable[[], Awaitable[None]], signals: Signals | None = None) -> int:
+    """Look, and draw, until a key or signal ends it; gives the exit code."""
+    app = application(top)
     loop = asyncio.get_running_loop()
 
     def listener(number: int) -> None:
@@ -118,7 +126,7 @@ async def show(top: Top, signals: Signals) -> int:
     async def reload() -> None:
         while True:
             try:
-                await asyncio.to_thread(top.load)
+                await look()
             except Exception as error:
                 if app.is_running:
                     app.exit(exception=error)
@@ -126,7 +134,7 @@ async def show(top: Top, signals: Signals) -> int:
             app.invalidate()
             await asyncio.sleep(WATCH_S)
 
-    with signals.listening(listener):
+    with signals.listening(listener) if signals is not None else nullcontext():
         loading = asyncio.create_task(reload())
         try:
             return await app.run_async(handle_sigint=False)
@@ -138,7 +146,13 @@ async def show(top: Top, signals: Signals) -> int:
 def run_top(world: str, console: Console, signals: Signals, sort: str) -> int:
     """The command."""
     source = Source(world, console, Signals())  # those are not installed: what the helper thread opens is no listener
+    top = Top(sort)
+
+    async def look() -> None:
+        rows = await asyncio.to_thread(source.rows)
+        top.note(rows, source.open)
+
     try:
-        return asyncio.run(show(Top(source, sort), signals))
+        return asyncio.run(draw(top, look, signals))
     finally:
         source.close()

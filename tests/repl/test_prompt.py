@@ -207,6 +207,22 @@ def test_busy_threads_leave_the_prompt_alive(terminal: Terminal) -> None:
     assert "spin" in terminal.answer(":threads")
 
 
+def test_top(terminal: Terminal) -> None:
+    """The threads can be watched without leaving, and the prompt is back behind it; a session goes on meanwhile."""
+    terminal.answer('fn spin() { while true { root.n = (root.get("n") ?? 0) + 1 } }')
+    terminal.answer("let t = spawn spin()")
+    before = int(terminal.answer("root.n"))
+    terminal.enter(":top")
+    terminal.expect("1 thread, by cpu")
+    terminal.expect("spin")
+    terminal.type("n")
+    terminal.expect("name")
+    terminal.type("q")
+    terminal.prompt()
+    assert int(terminal.answer("root.n")) > before
+    assert ":threads" in terminal.answer(":ps") and ":log T" in terminal.answer(":attach t")
+
+
 def test_everything_survives_leaving(tmp_path: Path) -> None:
     """Variables, functions, closures, classes, instances and imports of a session are there when it is opened again."""
     (tmp_path / "bank.hold").write_text("fn interest(x) => x * 2\n")
