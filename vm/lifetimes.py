@@ -21,6 +21,8 @@ THREADS_MAX = 1_000_000
 """Threads that may be alive."""
 LOST_MAX = 1_000
 """More failures than this, between two turns of who tells of them, push out the oldest."""
+NOBODY: Any = object()
+"""Stands for no function: no program can spawn it, as it can spawn nil."""
 NO_NAMES: dict[str, Any] = {}
 """No arguments by name; never written."""
 
@@ -56,7 +58,7 @@ class Lifetimes:
         """Failures of threads that nobody can join any more."""
         self.spawn_other: Callable[[Any, tuple[Any, ...]], Thread]
         """Spawns what is no function: a capability, or what cannot be called."""
-        self._callee: FunctionType | None = None
+        self._callee: Any = NOBODY
         self._taken = 0
         self._called = ""
         """The function that was spawned last, how many arguments it was found to take, and its name: programs spawn
@@ -120,12 +122,12 @@ class Lifetimes:
         if function.__code__.co_argcount != len(args):
             check_call(function, len(args), ())
         self._called = function.__name__
-        self._callee = None if function.__closure__ or function.__defaults__ else function
+        self._callee = NOBODY if function.__closure__ or function.__defaults__ else function
         self._taken = len(args)
 
     def forget_callee(self) -> None:
         """A burst is over: a version of a function goes when nobody needs it, not when another one is spawned."""
-        self._callee = None
+        self._callee = NOBODY
 
     def begin_atomic(self) -> None:
         """Threads that start from now on begin to run when the level ends."""
