@@ -160,7 +160,7 @@ def _export_file(care: Care, target: str, progress: Progress) -> int:
 @click.argument("source", type=click.Path())
 def import_(world: str, source: str) -> int:
     """Make a world from a text; there must be none at its place."""
-    from holdfast.vm.transfer import import_world
+    from holdfast.vm.importing import import_world
 
     try:
         with Progress() as progress:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dis
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from sys import getrefcount
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ from holdfast.vm.positions import Loop, loops_of
 if TYPE_CHECKING:
     from holdfast.vm.frames import Site
 
+LISTED = 3
+"""References to a function that nobody else has, while the list of all is gone through."""
 RECOMPILES_MAX = 12
 """A function whose speculations fail in more rounds than this is compiled with all its tests."""
 
@@ -201,6 +204,9 @@ class Proto:
             defaults = [UNSET if p.default is None else p.default.value for p in self.function.parameters if p.optional]
             made = FunctionType(stub, self.table.globals, self.function.name, tuple(defaults))
             self.table.globals[f"F:{self.key}"] = made
+        count = len(self.functions)
+        if count >= 8 and not count & (count - 1):  # often less and less: those that only this list holds
+            self.functions[:] = [function for function in self.functions if getrefcount(function) > LISTED]
         self.functions.append(made)
         return made
 

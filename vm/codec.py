@@ -481,10 +481,10 @@ def owner_in(record: bytes) -> int:
     return int.from_bytes(owner[2:], "big") if owner[:2] == _REFERENCE_HEAD and len(owner) == 10 else 0
 
 
-def bare_codec(refer: Callable[[int], Any] = Reference) -> Codec:
+def bare_codec(refer: Callable[[int], Any] = Reference, named: Callable[[str, str], Any] = Named) -> Codec:
     """A codec for tools: references and names stay what they are in the record."""
 
     def refuse(value: Any) -> NoReturn:
         raise UnstorableValue(f"no record can hold a value of the host's type {type(value).__name__} here")
 
-    return Codec(refuse, refuse, lambda value: value.place if type(value) is Named else None, refer, Named)
+    return Codec(refuse, refuse, lambda value: value.place if type(value) is Named else None, refer, named)

@@ -20,10 +20,48 @@ if TYPE_CHECKING:
     from holdfast.vm.store import Snapshot
 
 
-def gone_domain(module: str, lacks: Callable[[int], bool]) -> bool:
-    """Was a module loaded by a domain that is not there any more?"""
+def loader_id(module: str) -> int | None:
+    """The id of the domain that loaded a module; None for the whole world's, and for a name that tells of no domain."""
     kid = loader_of(module)
-    return bool(kid) and lacks(ids.parse_kid(kid))
+    return ids.parse_kid(kid) if 3 <= len(kid) <= ids.KID_MAX else None
+
+
+def class_loaders(view: Snapshot) -> dict[str, int]:
+    """Number of each class that a restricted program has loaded, in digits, to the id of its domain."""
+    found = {}
+    start = b"Mclass:"
+    for key, record in view.scan(start):
+        if b"!" in record:  # no other class's record needs to be read
+            domain = loader_id(str(json_object(key_name(key), text_of(key, record)).get("module")))
+            if domain is not None:
+                found[key[len(start) :].decode(errors="replace")] = domain
+    return found
+
+
+def module_of_code(view: Snapshot, number: int) -> str:
+    """The module of a function that has frames on disk; "" if the record is not what the machine writes: who needs it
+    says so."""
+    key = b"M" + CODE + b"%d" % number
+    record = view.get(key)
+    try:
+        module = unpack(open_record(key, record or b""))[0]
+    except (DamagedRecord, ValueError, TypeError, IndexError):
+        return ""
+    return module if type(module) is str else ""
+
+
+def json_object(name: str, text: str) -> dict[str, Any]:
+    """The JSON object that a record is to be.
+
+    Raises DamagedRecord.
+    """
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if type(found) is not dict:
+        raise DamagedRecord(name, "it is not what the machine writes there")
+    return found
 
 
 class Definitions:
@@ -48,15 +86,7 @@ class Definitions:
 
     def read(self, prefix: str) -> dict[str, Any]:
         """The same for JSON objects."""
-        found = {}
-        for name, text in self.records(prefix).items():
-            try:
-                found[name] = json.loads(text)
-            except ValueError:
-                found[name] = None
-            if type(found[name]) is not dict:
-                raise DamagedRecord(prefix + name, "it is not what the machine writes there")
-        return found
+        return {name: json_object(prefix + name, text) for name, text in self.records(prefix).items()}
 
     def unneeded(
         self, sources: set[str], codes: set[int], modules: set[str], lacks: Callable[[int], bool]
@@ -72,7 +102,11 @@ class Definitions:
         """
         gone: list[bytes] = []
         needed = set(sources)
-        over = {module for module in self.newest.keys() - modules if gone_domain(module, lacks)}
+        over = {
+            module
+            for module in self.newest.keys() - modules
+            if (domain := loader_id(module)) is not None and lacks(domain)
+        }
         for module in over:
             gone += [b"Mmodule:" + module.encode(), b"Mnames:" + module.encode()]
         defining = {row.get("module") for row in self.classes.values()}

@@ -41,11 +41,15 @@ def kid(oid: int) -> str:
     return f"K-{oid:x}"
 
 
+KID_MAX = 18
+"""Characters of the longest one."""
+
+
 def parse_kid(text: str) -> int:
     """The id that a KID names.
 
     Raises ValueError when the text is none.
     """
-    if not text.startswith("K-") or not 3 <= len(text) <= 18:
+    if not text.startswith("K-") or not 3 <= len(text) <= KID_MAX:
         raise ValueError(text)
     return int(text[2:], 16)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import shutil
 from array import array
-from bisect import bisect_left
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -25,7 +24,6 @@ from holdfast.vm.codec import (
     ABSENT,
     DamagedRecord,
     Pieces,
-    Reference,
     bare_codec,
     check_values,
     key_name,
@@ -33,8 +31,9 @@ from holdfast.vm.codec import (
 )
 from holdfast.vm.definitions import Definitions
 from holdfast.vm.file_outbox import drop_all
-from holdfast.vm.heap import COMMIT_KEY, ROOT
-from holdfast.vm.side import CODE, FRAMES, commit_parts
+from holdfast.vm.graph import STEP, Graph
+from holdfast.vm.heap import COMMIT_KEY
+from holdfast.vm.side import CODE, commit_parts
 from holdfast.vm.stock import Counts, add, recount, stored
 from holdfast.vm.store import Store, WorldDamaged, WorldMissing, object_key, refuse_existing, refuse_open
 
@@ -43,10 +42,7 @@ if TYPE_CHECKING:
 
     from holdfast.vm.batch import Batch
     from holdfast.vm.heap import Heap
-    from holdfast.vm.store import Snapshot
 
-STEP = 500
-"""Records between two yields."""
 DELETE_BATCH = 2_000
 PROBLEMS_MAX = 1_000
 """More problems than this are counted, not listed."""
@@ -90,127 +86,6 @@ def _silent(phase: str, done: int, total: int) -> None:
     """No progress is wanted."""
 
 
-class _Graph:
-    """The objects of a snapshot as a graph: ids in order, one mark for each, and the references of a record."""
-
-    def __init__(self, view: Snapshot) -> None:
-        self.view = view
-        self.oids = array("Q")
-        self.marks = bytearray()
-        self.refs: list[int] = []
-        self.sources: set[str] = set()
-        """Hashes of those that the functions come from which were marked, """
-        self.codes: set[int] = set()
-        """and numbers of the functions that have frames."""
-        self.codec = bare_codec(self._refer)
-        self.number = self.serial = 0
-        self.roots: dict[str, int] = {}
-        record = view.get(COMMIT_KEY)
-        if record is None:  # killed before its first checkpoint: an empty world
-            return
-        try:
-            self.number, self.serial, roots = commit_parts(self.codec, COMMIT_KEY, record)
-        except DamagedRecord as error:
-            raise WorldDamaged(f"{error}; restore a backup") from None
-        self.roots = {name: ref._i for name, ref in roots.items() if isinstance(ref, Reference)}
-        if self.roots.keys() != roots.keys():
-            raise WorldDamaged("the commit record has a root that is no object; restore a backup")
-
-    def _refer(self, oid: int) -> Reference:
-        self.refs.append(oid)
-        return Reference(oid)
-
-    def unpack(self, key: bytes, record: bytes) -> tuple[list[Any], list[int]]:
-        """Values and references of a record."""
-        refs: list[int] = []
-        self.refs = refs
-        return self.codec.unpack(key, record), refs
-
-    def list_ids(self, progress: Progress) -> Iterator[None]:
-        """Read which objects there are; ids above the high-water mark do not count."""
-        for count, (key, _) in enumerate(self.view.scan(b"O")):
-            if len(key) == 9:
-                oid = int.from_bytes(key[1:], "big")
-                if ids.serial_of(oid) <= self.serial:
-                    self.oids.append(oid)
-            if count % STEP == 0:
-                progress("listing objects", count, 0)
-                yield
-        self.marks = bytearray(len(self.oids))
-
-    def condemns(self, oid: int) -> bool:
-        """Whether the object is about to be deleted."""
-        place = self.place(oid)
-        return place >= 0 and not self.marks[place]
-
-    def lacks(self, oid: int) -> bool:
-        """Whether there is no such object, or it is about to be deleted; an id that was given later may be one."""
-        return ids.serial_of(oid) <= self.serial and (self.place(oid) < 0 or self.condemns(oid))
-
-    def place(self, oid: int) -> int:
-        """Index of an id, -1 if there is no such object."""
-        place = bisect_left(self.oids, oid)
-        return place if place < len(self.oids) and self.oids[place] == oid else -1
-
-    def side_refs(self) -> Iterator[tuple[bytes, list[int]]]:
-        """Key and references of each side record."""
-        for key, record in self.view.scan(b"S"):
-            values, refs = self.unpack(key, record)
-            if key[1:2] == FRAMES and values and type(values[0]) is int:
-                self.codes.add(values[0])
-            yield key, refs
-
-    def mark(self, grey: array[int], report: Report, progress: Progress) -> Iterator[None]:
-        """Mark what the objects at the indices reach (they are marked already)."""
-        steps = 0
-        while grey:
-            oid = self.oids[grey.pop()]
-            for refs in self._edges(oid, report):
-                for ref in refs:
-                    place = self.place(ref)
-                    if place < 0:
-                        report.add(ids.kid(oid), f"it refers to {ids.kid(ref)}, which does not exist")
-                    elif not self.marks[place]:
-                        self.marks[place] = 1
-                        grey.append(place)
-                steps += 1
-                if steps % STEP == 0:
-                    progress("marking", steps, len(self.oids))
-                    yield
-
-    def _edges(self, oid: int, report: Report) -> Iterator[list[int]]:
-        """References of an object and its pieces, a record at a time."""
-        key = object_key(oid)
-        try:
-            record = self.view.get(key)
-            values, refs = self.unpack(key, record or b"")
-            if ids.class_of(oid) == ids.FUNCTION and len(values) > 4 and type(values[4]) is bytes:
-                self.sources.add(values[4].hex())
-            yield refs
-            if any(type(value) is Pieces for value in values):
-                for piece_key, piece in self.view.scan(b"P" + key[1:]):
-                    yield self.unpack(piece_key, piece)[1]
-        except DamagedRecord as error:
-            report.add(error.name, error.reason)
-
-    def start(self, report: Report) -> array[int]:
-        """Mark the roots; gives their indices."""
-        grey = array("Q")
-        sources = [(f"the root {name!r}", [oid]) for name, oid in self.roots.items()]
-        sources += [(key_name(key), refs) for key, refs in self.side_refs()]
-        for name, refs in sources:
-            for oid in refs:
-                place = self.place(oid)
-                if place < 0:
-                    report.add(name, f"it refers to {ids.kid(oid)}, which does not exist")
-                elif not self.marks[place]:
-                    self.marks[place] = 1
-                    grey.append(place)
-        if ROOT not in self.roots and self.number:
-            report.add("the commit record", "it names no root object")
-        return grey
-
-
 # --------------------------------------------------------------------------- check
 
 
@@ -223,7 +98,7 @@ def check(store: Store, progress: Progress = _silent) -> Generator[Report, None,
     report = Report()
     view = store.snapshot()
     try:
-        graph = _Graph(view)
+        graph = Graph(view)
         report.checkpoint = graph.number
         for _ in graph.list_ids(progress):
             yield report
@@ -245,7 +120,7 @@ def check(store: Store, progress: Progress = _silent) -> Generator[Report, None,
     yield report
 
 
-def _check_records(graph: _Graph, report: Report, progress: Progress) -> Iterator[Report]:
+def _check_records(graph: Graph, report: Report, progress: Progress) -> Iterator[Report]:
     definitions = None
     try:
         definitions = Definitions(graph.view)
@@ -297,7 +172,7 @@ def _check_object(key: bytes, oid: int, values: list[Any]) -> None:
             raise DamagedRecord(name, "a key without a value")
 
 
-def _check_pieces(graph: _Graph, report: Report, progress: Progress) -> Iterator[Report]:
+def _check_pieces(graph: Graph, report: Report, progress: Progress) -> Iterator[Report]:
     """Each piece belongs to an object that is in pieces, and the pieces of each are as many as its header says."""
     for place, oid in enumerate(graph.oids):
         if ids.class_of(oid) > ids.SET:
@@ -315,7 +190,7 @@ def _check_pieces(graph: _Graph, report: Report, progress: Progress) -> Iterator
             report.add(ids.kid(oid), "a piece of it has not the shape of its kind")
 
 
-def _check_stock(graph: _Graph, report: Report) -> Iterator[Report]:
+def _check_stock(graph: Graph, report: Report) -> Iterator[Report]:
     """What domains own on disk is what the counts say."""
     counts: Counts = {}
     try:
@@ -333,7 +208,7 @@ def _check_stock(graph: _Graph, report: Report) -> Iterator[Report]:
             report.add(ids.kid(owner), "its objects are not counted")
 
 
-def _count_pieces(graph: _Graph, oid: int, header: list[Any] | None, live: bool, report: Report) -> Iterator[None]:
+def _count_pieces(graph: Graph, oid: int, header: list[Any] | None, live: bool, report: Report) -> Iterator[None]:
     counts = {b"k": 0, b"q": 0, b"c": 0, b"d": 0}
     elements = 0
     for key, record in graph.view.scan(b"P" + object_key(oid)[1:]):
@@ -375,7 +250,8 @@ def collect(heap: Heap, progress: Progress = _silent, sources: bool = True) -> G
     is not run to its end.  One collection at a time.
     """
     report = Report()
-    heap.machine.retire_code()
+    if sources:
+        heap.machine.retire_code()
     for _ in memory.forget_dead(heap):
         yield report
     # The snapshot must be of a world that is on disk as it is in memory; and of two collections one waits.
@@ -384,7 +260,7 @@ def collect(heap: Heap, progress: Progress = _silent, sources: bool = True) -> G
     heap.seen = seen = list(heap.table)
     view = heap.store.snapshot()
     try:
-        graph = _Graph(view)
+        graph = Graph(view)
         report.checkpoint = graph.number
         for _ in graph.list_ids(progress):
             yield report
@@ -416,7 +292,7 @@ def collect(heap: Heap, progress: Progress = _silent, sources: bool = True) -> G
     yield report
 
 
-def _delete(heap: Heap, graph: _Graph, report: Report, progress: Progress) -> Iterator[Report]:
+def _delete(heap: Heap, graph: Graph, report: Report, progress: Progress) -> Iterator[Report]:
     batch = heap.store.batch()
     gone: Counts = {}
     for place, oid in enumerate(graph.oids):
@@ -439,7 +315,7 @@ def _delete(heap: Heap, graph: _Graph, report: Report, progress: Progress) -> It
         _write_deleted(heap, batch, gone)
 
 
-def _delete_sources(heap: Heap, graph: _Graph, report: Report) -> None:
+def _delete_sources(heap: Heap, graph: Graph, report: Report) -> None:
     """Delete what no function and no frame needs any more of the code.  In one step: while it is done, nothing is
     compiled, and nothing is written."""
     sources, codes, modules = heap.machine.code_in_memory()
@@ -572,7 +448,7 @@ def statistics(store: Store, progress: Progress = _silent) -> Generator[Report, 
     report = Report()
     view = store.snapshot()
     try:
-        report.checkpoint = _Graph(view).number
+        report.checkpoint = Graph(view).number
         for count, (key, record) in enumerate(view.scan(b"")):
             kind = key[:1]
             report.bytes += len(record)

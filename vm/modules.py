@@ -109,10 +109,10 @@ class Modules:
         """
         if not self.loading:
             self._current.clear()
+            self.world.retiring.when_due()
         hash_ = source_hash(text)
         found = self.versions.get((module, hash_))
         if found is None:
-            self.world.retiring.when_due()
             found = self.compile(text, name, module, mode)
             self.store(f"source:{hash_}", json.dumps([text, name, mode]))
         elif found not in self._current and not all(map(is_library, found.unit.imports)):
@@ -141,6 +141,13 @@ class Modules:
         """Nothing is being loaded."""
         self._current.clear()
 
+    def retired(self, place: tuple[str, str]) -> None:
+        """A version goes from memory; perhaps the newest of its module."""
+        module, _ = place
+        if self.newest.get(module) is self.versions.pop(place):
+            del self.newest[module]
+            self._names.pop(module, None)
+
     def forget(self, unit: UnitCode) -> None:
         """Drop the source of an entry that nothing refers to any more."""
         for key in (f"source:{unit.hash}", f"module:{unit.unit.module}"):
@@ -158,11 +165,15 @@ class Modules:
     ) -> UnitCode:
         """Compile only.  For an entry of a session ``scope`` is what its names mean."""
         unit = self.analysed(text, name, module, mode, scope, stored)
-        made = self.world.table.add(unit, hash_ or source_hash(text), Source(name, text))
-        made.definer = self.definer(module)
+        definer = self.definer(module)
+        source = Source(name, text)
         if scope is not None:
-            from holdfast.vm.session import bindings
+            from holdfast.vm.session import bindings, refuse_tests
 
+            refuse_tests(unit, source)
+        made = self.world.table.add(unit, hash_ or source_hash(text), source)
+        made.definer = definer
+        if scope is not None:
             made.bindings = bindings(self.world, made)
         self.versions[module, made.hash] = made
         return made

@@ -14,7 +14,7 @@ Candidates are
 
 * a version of a file of which there is a newer one, unless a name is still bound to what it defines, or a class has its
   newest version there;
-* an entry of a session that has run to its end, and has defined nothing but variables;
+* an entry of a session that defines nothing but variables;
 * code that a restricted program has loaded, and that no other loaded code imports.
 """
 
@@ -26,6 +26,7 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdfast.vm.code import Proto, UnitCode
+from holdfast.vm.side import SESSION
 
 if TYPE_CHECKING:
     from holdfast.vm.world import World
@@ -94,32 +95,42 @@ class Retiring:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.ended: set[str] = set()
-        """Keys of entries of sessions that have run to their ends."""
         self.due = LEAST
 
     def when_due(self) -> None:
         """Called before something is compiled."""
-        if len(self.world.modules.versions) >= self.due:
+        if len(self.world.modules.versions) >= self.due and self.possible:
             self.retire()
             self.due = max(LEAST, 2 * len(self.world.modules.versions))
+
+    @property
+    def possible(self) -> bool:
+        """Not while something is loaded, nor while a collection has taken note of what is in memory."""
+        return not self.world.modules.loading and self.world.heap.seen is None
 
     def retire(self) -> int:
         """Let all go that may; says how many versions of files went."""
         modules, table = self.world.modules, self.world.table
-        if modules.loading or self.world.heap.seen is not None:  # a collection takes note of what is in memory
+        if not self.possible:
             return 0
         modules.forget_current()
         keys, codes = by_unit(table.units_of_protos()), by_unit(table.units_of_codes())
         places = self._candidates()
         gone = 0
+        definers = self._definers()
         for place in places:
             number = id(modules.versions[place])
             found = keys.get(number, []), codes.get(number, [])
             if self._holders(place, *found).complete():
                 self._remove(place, *found)
                 gone += 1
+        for name in definers - self._definers():
+            self.world.globals.pop(name, None)
         return gone
+
+    def _definers(self) -> set[str]:
+        """The globals that have the domains which have loaded code."""
+        return {unit.definer for unit in self.world.modules.versions.values() if unit.definer}
 
     def _candidates(self) -> list[tuple[str, str]]:
         """Keys in ``versions``."""
@@ -135,7 +146,7 @@ class Retiring:
             return True
         if unit.definer:
             return module not in imported
-        return unit.key in self.ended and not (unit.unit.definitions or unit.unit.constants or unit.unit.classes)
+        return module.startswith(SESSION) and not (unit.unit.definitions or unit.unit.constants or unit.unit.classes)
 
     def _names(self, unit: UnitCode, keys: Iterable[str]) -> list[str]:
         """Globals that only the version's own code names."""
@@ -185,9 +196,8 @@ class Retiring:
 
     def _remove(self, place: tuple[str, str], keys: list[str], codes: list[int]) -> None:
         world = self.world
-        unit = world.modules.versions.pop(place)
-        if world.modules.newest.get(place[0]) is unit:
-            del world.modules.newest[place[0]]
+        unit = world.modules.versions[place]
+        world.modules.retired(place)
         for name in self._names(unit, keys):
             del world.globals[name]
         world.table.remove_codes(codes)
@@ -198,9 +208,6 @@ class Retiring:
             world.authority.calls.remove(proto)
             proto.clear()
         unit.protos.clear()
-        self.ended.discard(unit.key)
-        if unit.definer and all(other.definer != unit.definer for other in world.modules.versions.values()):
-            world.globals.pop(unit.definer, None)
 
 
 __all__ = ["Retiring"]

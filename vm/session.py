@@ -25,7 +25,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from holdfast.lang.diagnostics import CompileError, Diagnostic
+from holdfast.lang.diagnostics import CompileError, Diagnostic, Source
+from holdfast.lang.lower import Unit
 from holdfast.lang.scope import Kind, Variable
 from holdfast.vm.code import UnitCode
 from holdfast.vm.objects import NEW, UNSET, Box, live
@@ -160,7 +161,6 @@ class Entry:
         """To be called once when it is done: keeps its value as ``_``, drops its source if nothing needs it."""
         if self.thread.f_state == "done" and self.thread.f_result is not None:
             self.session.set_last(self.thread.f_result)
-        self.session.world.retiring.ended.add(self.unit.key)
         if len(self.unit.unit.functions) == 1 and not self.unit.unit.classes:
             self.session.world.modules.forget(self.unit)
 
@@ -173,7 +173,6 @@ def session_names(world: World) -> list[str]:
 
 def bindings(world: World, unit: UnitCode) -> dict[str, Any]:
     """The Boxes that the code of an entry uses."""
-    refuse_tests(unit)
     name = unit.unit.module.removeprefix(SESSION).rpartition("/")[0]
     return Session(world, name).boxes(unit.unit.session_captures)
 
@@ -216,10 +215,10 @@ def variables(world: World, scope: Scope, used: Iterable[str], stored: bool) -> 
     return found
 
 
-def refuse_tests(unit: UnitCode) -> None:
+def refuse_tests(unit: Unit, source: Source) -> None:
     """A test in an entry would never run."""
-    for name, index in unit.unit.tests:
-        spans = unit.protos[index].function.spans.values()
+    for name, index in unit.tests:
+        spans = unit.functions[index].spans.values()
         span = min(spans, default=(0, 0))
         hint = "put it into a file, and run that with: holdfast test FILE"
-        raise CompileError([Diagnostic("E0119", f"test '{name}' stands in an entry", span, hint, unit.source)])
+        raise CompileError([Diagnostic("E0119", f"test '{name}' stands in an entry", span, hint, source)])

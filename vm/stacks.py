@@ -96,25 +96,26 @@ class Codes:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self._numbers: dict[Proto, int] = {}
+        self._numbers: dict[Proto, list[int]] = {}
+        """Nearly always one; what another process has written has one of its own."""
         self._protos: dict[int, Proto] = {}
         self._last: int | None = None
 
     def number(self, proto: Proto) -> int:
         """The number of a function; the next checkpoint writes its code when it is a new one."""
-        found = self._numbers.get(proto)
-        if found is None:
+        numbers = self._numbers.get(proto)
+        if numbers is None:
             if self._last is None:
                 start = b"M" + CODE
                 names = (key[len(start) :] for key, _ in self.world.store.scan(start))
                 self._last = max((int(name) for name in names if name.isdigit()), default=0)
             self._last = found = self._last + 1
-            self._numbers[proto] = found
+            numbers = self._numbers[proto] = [found]
             self._protos[found] = proto
             unit = proto.unit
             parts = [unit.unit.module, unit.hash, proto.function.index, ir.IR_VERSION, to_plain(proto.function)]
             self.world.outbox.meta[CODE + b"%d" % found] = pack(parts)
-        return found
+        return numbers[0]
 
     def numbers(self) -> set[int]:
         """The numbers of all that are in memory."""
@@ -122,19 +123,13 @@ class Codes:
 
     def held(self, proto: Proto) -> int:
         """How often these tables refer to a function."""
-        return (proto in self._numbers) + sum(self._protos[number] is proto for number in self._known(proto))
+        numbers = self._numbers.get(proto)
+        return 1 + len(numbers) if numbers is not None else 0
 
     def remove(self, proto: Proto) -> None:
         """Nothing in memory needs a function any more: who needs its frames reads its code again."""
-        for number in self._known(proto):
+        for number in self._numbers.pop(proto, ()):
             del self._protos[number]
-        self._numbers.pop(proto, None)
-
-    def _known(self, proto: Proto) -> list[int]:
-        """Its numbers: nearly always one, but what another process has written has one of its own."""
-        if proto not in self._numbers:
-            return []
-        return [number for number, found in self._protos.items() if found is proto]
 
     def write(self, proto: Proto) -> None:
         """Have the open checkpoint write a function's code, if no earlier one has: it has a frame of it."""
@@ -156,7 +151,7 @@ class Codes:
                 raise DamagedRecord(name, "the world does not have this function")
             found = self._restore(name, text)
             self._protos[number] = found
-            self._numbers.setdefault(found, number)
+            self._numbers.setdefault(found, []).append(number)
         return found
 
     def _restore(self, name: str, text: bytes) -> Proto:

@@ -2,20 +2,22 @@
 
 One JSON value a line (JSON Lines, UTF-8, keys sorted, no spaces), in this order::
 
-    {"format":1,"holdfast":"world"}
+    {"format":2,"holdfast":"world"}
     {"roots":{"root":1}}                                  names of the roots and the numbers of their objects
-    {"meta":"NAME","bytes":"BASE64"}                      the machine's own records: sources, classes
     {"side":"BASE64","values":[...]}                      and those with values: threads, timers, mailboxes
     {"class":2,"id":1,"items":[[KEY,VALUE],...]}          a Map; List and Set have plain elements
     {"more":1,"items":[...]}                              what goes on a line of its own, ``LINE_ITEMS`` at a time
     {"class":300,"fields":[...],"id":2,"schema":0}        an instance; "owner" and "extra" where there are any
     {"class":5,"captured":[...],"function":["HASH",0,"MODULE"],"id":3}
+    {"meta":"NAME","bytes":"BASE64"}                      the machine's own records: sources, classes, by name
 
 Objects are numbered in the order in which they are reached from the roots and side records, breadth first, so equal
 graphs give equal texts; garbage is left out, and so are writes to files of the host that wait.  Values: nil, booleans,
 texts and 64-bit integers are JSON's; a float is JSON's if it is finite, and then always has a point or an exponent;
 everything else is an object of one entry: ``ref`` (a number), ``int`` (hexadecimal), ``float`` ("inf", "-inf", "nan"),
-``bytes`` (BASE64), ``range`` (start, stop, step), ``name`` (module, name), ``unset``, ``absent``.
+``bytes`` (BASE64), ``range`` (start, stop, step), ``name`` (module, name), ``unset``, ``absent``.  A module that a
+restricted program has loaded is ``K-NUMBER!NAME``, with the number of its domain in hexadecimal digits: code without
+its domain comes to nothing, so that is reached from its functions and classes.
 
 An import makes a new world of it, with new ids, in one checkpoint; what is wrong with a line is said with its number.
 """
@@ -23,11 +25,8 @@ An import makes a new world of it, with new ids, in one checkpoint; what is wron
 from __future__ import annotations
 
 import json
-import re
-import shutil
-from base64 import b64decode, b64encode
-from itertools import chain, islice
-from pathlib import Path
+from base64 import b64encode
+from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
 from holdfast.vm import ids
@@ -35,47 +34,37 @@ from holdfast.vm.codec import (
     ABSENT,
     DamagedRecord,
     Named,
-    Pieces,
     Reference,
-    UnstorableValue,
     bare_codec,
     key_name,
     open_record,
     pairs,
-    seal_record,
 )
+from holdfast.vm.definitions import class_loaders, json_object, loader_id
 from holdfast.vm.file_outbox import RECORDS as WRITES
 from holdfast.vm.heap import COMMIT_KEY
-from holdfast.vm.mapchanges import PAGE_KEYS
 from holdfast.vm.objects import UNSET
-from holdfast.vm.piecelist import CHUNK, PAGE_CHUNKS
-from holdfast.vm.pieces import PIECES_ABOVE, find_key_bytes
+from holdfast.vm.pieces import find_key_bytes
 from holdfast.vm.side import CODE, FRAMES, THREADS, commit_parts
-from holdfast.vm.stock import STOCK, write_again
-from holdfast.vm.store import FORMAT_KEY, Store, StoreError, WorldDamaged, object_key, refuse_existing
+from holdfast.vm.stock import STOCK
+from holdfast.vm.store import FORMAT_KEY, Store, WorldDamaged, object_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
-    from holdfast.vm.batch import Batch
     from holdfast.vm.store import Snapshot
 
-TEXT_FORMAT = 1
+TEXT_FORMAT = 2
+FORMATS = (1, 2)
+"""What can be read: in the first, modules that restricted programs have loaded were not numbered, and are refused."""
 LINE_ITEMS = 1_000
-LINE_BYTES_MAX = 1 << 30
-BATCH_RECORDS = 2_000
 WORD = 1 << 63
+GONE = "K-0!"
+"""Stands in a name for the domain that loaded a module, and that does not come along: there is no such object."""
 
 
 STAYS = (WRITES, b"S" + THREADS, b"S" + FRAMES, b"S" + STOCK)
 """Side records that no copy has: changes of host files that are under way, and threads, which live in one world."""
-
-
-class BadText(StoreError):
-    """A text that is no export of a world; says in which line and why."""
-
-
-# --------------------------------------------------------------------------- export
 
 
 class _Exporter:
@@ -84,6 +73,19 @@ class _Exporter:
         self.numbers: dict[int, int] = {}
         self.queue: list[int] = []
         self.codec = bare_codec()
+        self.loaders = class_loaders(view)
+
+    def module(self, name: str, ask: bool = True) -> str | None:
+        """A module's name: where that tells the domain that loaded it, with the number that this has here.
+
+        None for a domain that does not come along; if it is asked for, it does.
+        """
+        domain = loader_id(name)
+        if domain is None:
+            return name
+        if self.view.get(object_key(domain)) is None or (not ask and domain not in self.numbers):
+            return None
+        return f"{ids.kid(self.number(domain))}!{name.partition('!')[2]}"
 
     def number(self, oid: int) -> int:
         found = self.numbers.get(oid)
@@ -108,7 +110,10 @@ class _Exporter:
         if kind is Reference:
             return {"ref": self.number(value._i)}
         if kind is Named:
-            return {"name": list(value.place)}
+            module, name = value.place
+            if module == "c" and name in self.loaders and self.view.get(object_key(self.loaders[name])) is not None:
+                self.number(self.loaders[name])  # the class is of no use without the domain that loaded it
+            return {"name": [module, name]}
         if value is UNSET:
             return {"unset": True}
         if value is ABSENT:
@@ -121,9 +126,6 @@ class _Exporter:
             raise WorldDamaged("the world has no checkpoint to export")
         yield {"holdfast": "world", "format": TEXT_FORMAT}
         yield from _shaped(COMMIT_KEY, self.roots(record))
-        for key, record in self.view.scan(b"M"):
-            if key not in (COMMIT_KEY, FORMAT_KEY) and not key.startswith(b"M" + CODE):
-                yield {"meta": key[1:].decode(), "bytes": b64encode(open_record(key, record)).decode()}
         for key, record in self.view.scan(b"S"):
             if key.startswith(STAYS):
                 continue  # a copy must not do what the world itself does
@@ -135,6 +137,28 @@ class _Exporter:
             yield from _shaped(object_key(oid), self.object(place + 1, oid))
             self.queue[place] = 0
             place += 1
+        found = [
+            self.meta(key[1:].decode(), open_record(key, record))
+            for key, record in self.view.scan(b"M")
+            if key not in (COMMIT_KEY, FORMAT_KEY) and not key.startswith(b"M" + CODE)
+        ]
+        for name, text in sorted(meta for meta in found if meta is not None):
+            yield {"meta": name, "bytes": b64encode(text).decode()}
+
+    def meta(self, name: str, text: bytes) -> tuple[str, bytes] | None:
+        """Name and text of a record of the machine, when all is numbered that it may name; None for one of code whose
+        domain does not come along."""
+        kind, _, rest = name.partition(":")
+        if kind in ("module", "names"):
+            module = self.module(rest, ask=False)
+            if module is None:
+                return None
+            name = f"{kind}:{module}"
+        elif kind == "class" and rest in self.loaders:
+            row = json_object(name, text.decode())
+            row["module"] = self.module(row["module"], ask=False) or GONE + row["module"].partition("!")[2]
+            text = json.dumps(row).encode()
+        return name, text
 
     def roots(self, record: bytes) -> Iterator[dict[str, Any]]:
         """The line of the commit record."""
@@ -156,7 +180,7 @@ class _Exporter:
             line["extra"] = [[name, self.value(value)] for name, value in pairs(extra)]
         if class_number == ids.FUNCTION:
             source, index, module, captured = fields
-            line["function"] = [source.hex(), index, module]
+            line["function"] = [source.hex(), index, self.module(module) or GONE + module.partition("!")[2]]
             line["captured"] = [self.value(value) for value in captured]
         elif class_number <= ids.SET:
             items = self.items(class_number, oid, fields[0])
@@ -195,7 +219,7 @@ class _Exporter:
         for key, record in self.view.scan(prefix + b"q"):
             for name in self.codec.unpack(key, record):
                 if name is not ABSENT:
-                    place = prefix + b"k" + _key_bytes(name)
+                    place = prefix + b"k" + key_bytes_of(name)
                     yield name, self.codec.unpack(place, self.view.get(place) or b"")[1]
 
 
@@ -207,7 +231,7 @@ def _shaped(key: bytes, lines: Iterator[dict[str, Any]]) -> Iterator[dict[str, A
         raise DamagedRecord(key_name(key), "it has not the shape of its kind") from None
 
 
-def _key_bytes(key: Any) -> bytes:
+def key_bytes_of(key: Any) -> bytes:
     """As :func:`holdfast.vm.pieces.key_bytes`, for a key that was read without a heap."""
     if type(key) is Reference:
         return b"o" + key._i.to_bytes(8, "big")
@@ -250,319 +274,3 @@ def export_world(store: Store, target: IO[str], progress: Callable[[int], None] 
         if progress is not None and count % LINE_ITEMS == 0:
             progress(count)
     return count
-
-
-# --------------------------------------------------------------------------- import
-
-
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_BRACKET = re.compile(r"[\[\]{}]")
-DEPTH_MAX = 8
-"""No line of an export nests deeper; the host's parser recurses, so a deeper one is refused before it."""
-
-
-def _parse(line: str) -> dict[str, Any]:
-    depth = 0
-    for bracket in _BRACKET.findall(_STRING.sub("", line)):
-        depth += 1 if bracket in "[{" else -1
-        if depth > DEPTH_MAX:
-            raise ValueError("it nests too deeply")
-    found = json.loads(line, parse_constant=_no_constant)
-    if type(found) is not dict:
-        raise ValueError("it is no object")
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-class _Importer:
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.codec = bare_codec()
-        self.classes: list[int] = []
-        """Class number of each object, by its number less one."""
-        self.roots: dict[str, Any] = {}
-        self.batch = store.batch()
-        self.last = store.batch()
-        self.open: _Collection | None = None
-
-    # ------------------------------------------------------------------ first reading: which object is of which class
-
-    def note(self, line: dict[str, Any]) -> None:
-        if "id" not in line:
-            return
-        number = line.get("class")
-        if line["id"] != len(self.classes) + 1:
-            raise ValueError(f"object {line['id']!r} where {len(self.classes) + 1} comes next")
-        if type(number) is not int or not 0 < number <= ids.CLASS_MAX:
-            raise ValueError(f"{number!r} is no class number")
-        self.classes.append(number)
-
-    # ------------------------------------------------------------------ second reading
-
-    def add(self, line: dict[str, Any]) -> None:
-        if self.open is not None and "more" not in line:
-            self.finish_collection()
-        if "id" in line:
-            self.add_object(line)
-        elif "more" in line:
-            if self.open is None or line["more"] != self.open.number:
-                raise ValueError("more of an object that is not the one before it")
-            self.open.add(_array(line["items"]))
-        elif "roots" in line:
-            self.roots = {name: self.value({"ref": number}) for name, number in dict(line["roots"]).items()}
-        elif "meta" in line:
-            key = b"M" + str(line["meta"]).encode()
-            if key in (COMMIT_KEY, FORMAT_KEY):
-                raise ValueError("a name that only the store itself uses")
-            self.last.put(key, seal_record(key, _bytes(line["bytes"])))
-        elif "side" in line:
-            key = b"S" + _bytes(line["side"])
-            if key.startswith(STAYS):
-                raise ValueError("a write to a file of the host or a living thread, which no export has")
-            self.put(self.last, key, [self.value(value) for value in _array(line["values"])])
-        elif "holdfast" not in line:
-            raise ValueError("a line of no known kind")
-
-    def add_object(self, line: dict[str, Any]) -> None:
-        class_number, schema = line["class"], line.get("schema", 0)
-        if type(schema) is not int:
-            raise ValueError("a schema that is no number")
-        extra = line.get("extra")
-        head = [class_number, schema, self.value(line.get("owner")), None]
-        if extra is not None:
-            head[3] = [part for name, value in extra for part in (str(name), self.value(value))]
-        oid = self.oid(line["id"])
-        if class_number == ids.FUNCTION:
-            source, index, module = line["function"]
-            if type(index) is not int or type(module) is not str:
-                raise ValueError("a function that is none")
-            captured = [self.value(value) for value in _array(line["captured"])]
-            head += [bytes.fromhex(source), index, module, captured]
-        elif class_number <= ids.SET:
-            self.open = _Collection(self, line["id"], oid, head)
-            self.open.add(_array(line["items"]))
-            return
-        else:
-            head += [self.value(value) for value in _array(line["fields"])]
-        self.put_ahead(object_key(oid), head)
-
-    def oid(self, number: Any) -> int:
-        if type(number) is not int or not 0 < number <= len(self.classes):
-            raise ValueError(f"a reference to object {number!r}, which does not exist")
-        return ids.make_id(self.classes[number - 1], number)
-
-    def value(self, value: Any) -> Any:
-        """A value from what JSON has for it."""
-        kind = type(value)
-        if value is None or kind in (bool, str, float):
-            return value
-        if kind is int:
-            if not -WORD <= value < WORD:
-                raise ValueError('an integer past 64 bits must be written as {"int": "0x..."}')
-            return value
-        if kind is not dict or len(value) != 1:
-            raise ValueError(f"{str(value)[:40]} is no value")
-        ((name, data),) = value.items()
-        if name == "ref":
-            return Reference(self.oid(data))
-        if name == "int":
-            return int(data, 16)
-        if name == "float":
-            if data not in ("inf", "-inf", "nan"):
-                raise ValueError(f"{str(data)[:40]} is no such float")
-            return float(data)
-        if name == "bytes":
-            return _bytes(data)
-        if name == "range":
-            return range(*[int(self.value(part)) for part in data])
-        if name == "name":
-            module, own = data
-            return Named(str(module), str(own))
-        if name in ("unset", "absent"):
-            return UNSET if name == "unset" else ABSENT
-        raise ValueError(f"{name[:40]!r} is no kind of value")
-
-    def key(self, value: Any) -> Any:
-        """A value that can be the key of a Map."""
-        found = self.value(value)
-        if type(found) is Reference and ids.class_of(found._i) <= ids.SET:
-            raise ValueError("a collection cannot be a key")
-        return found
-
-    # ------------------------------------------------------------------ writing
-
-    def put(self, batch: Batch, key: bytes, values: list[Any]) -> None:
-        batch.put(key, seal_record(key, self.codec.pack(values)))
-
-    def put_ahead(self, key: bytes, values: list[Any]) -> None:
-        self.put(self.batch, key, values)
-        if len(self.batch) >= BATCH_RECORDS:
-            self.store.write(self.batch)
-            self.batch = self.store.batch()
-
-    def finish_collection(self) -> None:
-        if self.open is not None:
-            self.put_ahead(object_key(self.open.oid), [*self.open.head, self.open.contents()])
-            self.open = None
-
-    def finish(self) -> int:
-        """Write what is left, and the commit record."""
-        self.finish_collection()
-        if "root" not in self.roots:
-            raise ValueError("no root object is named")
-        if self.batch:
-            self.store.write(self.batch)
-        write_again(self.store, len(self.classes))
-        commit = [1, len(self.classes), *chain.from_iterable(self.roots.items())]
-        self.put(self.last, COMMIT_KEY, commit)
-        self.store.write(self.last)
-        self.store.flush()
-        return len(self.classes)
-
-
-class _Collection:
-    """A List, Map or Set on its way in: kept whole while it is small, written in pieces when it is not."""
-
-    def __init__(self, owner: _Importer, number: int, oid: int, head: list[Any]) -> None:
-        self.owner = owner
-        self.number = number
-        self.oid = oid
-        self.head = head
-        self.prefix = b"P" + object_key(oid)[1:]
-        self.kind = head[0]
-        self.items: list[Any] = []
-        self.keys: set[bytes] = set()
-        self.written = 0
-        self.chunks: list[int] = []
-        """Lengths of the chunks written, in order; chunk numbers begin with 1."""
-
-    def add(self, items: list[Any]) -> None:
-        owner = self.owner
-        for item in items:
-            if self.kind == ids.MAP:
-                name, value = item
-                self.items.append((owner.key(name), owner.value(value)))
-            else:
-                self.items.append(owner.value(item) if self.kind == ids.LIST else (owner.key(item), None))
-        if len(self.items) + self.written > PIECES_ABOVE[self.kind]:
-            self.write_pieces()
-
-    def write_pieces(self) -> None:
-        put = self.owner.put_ahead
-        if self.kind == ids.LIST:
-            for start in range(0, len(self.items), CHUNK):
-                part = self.items[start : start + CHUNK]
-                self.chunks.append(len(part))
-                put(self.prefix + b"c" + len(self.chunks).to_bytes(8, "big"), [part])
-        for sequence, (name, value) in enumerate(self.items if self.kind != ids.LIST else (), self.written):
-            data = _key_bytes(name)
-            if data in self.keys:
-                raise ValueError("a key that is there twice")
-            self.keys.add(data)
-            put(self.prefix + b"k" + data, [sequence, value])
-        if self.kind != ids.LIST:
-            for start in range(0, len(self.items), PAGE_KEYS):
-                page = [name for name, _ in self.items[start : start + PAGE_KEYS]]
-                put(self.prefix + b"q" + (self.written + start).to_bytes(8, "big"), page)
-        self.written += len(self.items)
-        self.items = []
-
-    def contents(self) -> Any:
-        """What the collection's own record has in its one field."""
-        if not self.written:
-            if self.kind == ids.LIST:
-                return self.items
-            made = dict(self.items)
-            if len(made) != len(self.items):
-                raise ValueError("a key that is there twice")
-            return list(made) if self.kind == ids.SET else list(chain.from_iterable(self.items))
-        if self.items:
-            self.write_pieces()
-        if self.kind != ids.LIST:
-            return Pieces([self.written, self.written])
-        order = list(enumerate(self.chunks, 1))
-        for page, start in enumerate(range(0, len(order), PAGE_CHUNKS)):
-            flat = list(chain.from_iterable(order[start : start + PAGE_CHUNKS]))
-            self.owner.put_ahead(self.prefix + b"d" + page.to_bytes(4, "big"), flat)
-        return Pieces([self.written, len(order) + 1, len(order)])
-
-
-def _bytes(text: Any) -> bytes:
-    if type(text) is not str:
-        raise ValueError("bytes that are no text of BASE64")
-    return b64decode(text, validate=True)
-
-
-def _array(value: Any) -> list[Any]:
-    if type(value) is not list:
-        raise ValueError("something else where an array must be")
-    return value
-
-
-def _lines(source: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number and content of each line.
-
-    Raises BadText.
-    """
-    try:
-        file = source.open("r", encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise BadText(f"{source} cannot be read: {error.strerror}") from None
-    with file:
-        count = 0
-        while True:
-            count += 1
-            try:
-                line = file.readline(LINE_BYTES_MAX)
-                if not line:
-                    return
-                if len(line) == LINE_BYTES_MAX:
-                    raise ValueError("it is too long")
-                yield count, _parse(line)
-            except ValueError as error:
-                raise BadText(f"{source}:{count}: this line is not of an exported world: {error}") from None
-
-
-def import_world(source: str | Path, target: str | Path, progress: Callable[[int], None] | None = None) -> int:
-    """Make a world, at a place that does not exist yet, from a text; gives the number of objects.
-
-    Raises BadText and StoreError; then nothing is left at the place.
-    """
-    source, target = Path(source), Path(target)
-    refuse_existing(target)
-    partial = target.with_name(target.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    store = Store(partial)
-    try:
-        importer = _Importer(store)
-        count = 0
-        for step in (importer.note, importer.add):
-            for number, line in _lines(source):
-                if number == 1 and (line.get("holdfast") != "world" or line.get("format") != TEXT_FORMAT):
-                    raise BadText(f"{source}: this is no export of a world in format {TEXT_FORMAT}")
-                _step(step, line, f"{source}:{number}")
-                count += 1
-                if progress is not None and count % LINE_ITEMS == 0:
-                    progress(count)
-        if not count:
-            raise BadText(f"{source} is empty")
-        made = importer.classes
-        _step(lambda _: importer.finish(), {}, str(source))
-    except BaseException:
-        store.close()
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    store.close()
-    partial.rename(target)
-    return len(made)
-
-
-def _step(step: Callable[[dict[str, Any]], object], line: dict[str, Any], place: str) -> None:
-    try:
-        step(line)
-    except (ValueError, KeyError, TypeError, UnstorableValue) as error:
-        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise BadText(f"{place}: this line is not of an exported world: {reason}") from None

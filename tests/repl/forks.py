@@ -26,6 +26,7 @@ def preload() -> None:
     import holdfast.repl.remote_host
     import holdfast.repl.thread_acts
     import holdfast.stdlib
+    import holdfast.vm.importing
     import holdfast.vm.maintenance
     import holdfast.vm.transfer
     import holdfast.vm.world  # noqa: F401

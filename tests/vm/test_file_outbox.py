@@ -16,9 +16,10 @@ import pytest
 
 from holdfast.vm import file_outbox, folders, maintenance
 from holdfast.vm.devices import open_dir
+from holdfast.vm.importing import import_world
 from holdfast.vm.objects import Thrown
 from holdfast.vm.store import Store, StoreError
-from holdfast.vm.transfer import export_world, import_world
+from holdfast.vm.transfer import export_world
 from holdfast.vm.world import World
 from tests.vm import write_child
 

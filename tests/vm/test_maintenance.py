@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.vm import checkpoint, ids, maintenance
+from holdfast.vm import checkpoint, graph, ids, maintenance
 from holdfast.vm.codec import bare_codec, seal_record
 from holdfast.vm.store import Store, WorldDamaged, WorldMissing, object_key
 from tests.vm.worlds import LINK, POINT, World, canonical, closure
@@ -140,7 +140,7 @@ def test_collect_keeps_what_somebody_holds(world: World) -> None:
 
 def test_collect_and_look_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """An id that is looked up during a collection is kept; once it is condemned there is none."""
-    monkeypatch.setattr(maintenance, "STEP", 1)
+    monkeypatch.setattr(graph, "STEP", 1)
     oids = [world.heap.root.v["m"].v[n]._i for n in range(2)]
     del world.touch(world.heap.root).v["m"]
     world.save()
@@ -172,7 +172,7 @@ def test_collect_while_in_use(seed: int) -> None:
     """Whatever guests do between the slices, checkpoints and evictions included, no reference ends in nothing."""
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(maintenance, "STEP", 1)
+        patch.setattr(graph, "STEP", 1)
         patch.setattr(maintenance, "DELETE_BATCH", 2)
         world = World(Path(folder) / "w")
         root = world.heap.root

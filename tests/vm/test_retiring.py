@@ -36,7 +36,7 @@ def sizes(world: World) -> dict[str, int]:
         "protos": len(world.table.protos),
         "codes": sum(1 for _ in world.table.units_of_codes()),
         "globals": len(world.globals),
-        "ended": len(world.retiring.ended),
+        "names": len(world.modules._names),
         "written": sum(world.living.codes.held(proto) for proto in world.table.protos.values()),
     }
 

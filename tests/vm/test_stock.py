@@ -16,8 +16,9 @@ import pytest
 
 from holdfast.vm import budgets, ids, maintenance, pieces
 from holdfast.vm.codec import bare_codec, owner_in
+from holdfast.vm.importing import import_world
 from holdfast.vm.objects import live
-from holdfast.vm.transfer import export_lines, import_world
+from holdfast.vm.transfer import export_lines
 from holdfast.vm.world import World
 from tests.vm.dying import die
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.vm import maintenance, transfer
+from holdfast.vm import importing, maintenance, transfer
 from holdfast.vm.domains import Domain
+from holdfast.vm.importing import BadText
 from holdfast.vm.objects import UNSET, Box, live
 from holdfast.vm.store import StoreError, WorldMissing
-from holdfast.vm.transfer import BadText
 from tests.vm.worlds import LINK, POINT, World, canonical, closure
 
 
@@ -67,7 +67,7 @@ def test_round_trip(world: World, tmp_path: Path) -> None:
     """An imported world has the same graph, side records and sources, checks clean, and exports to the same text."""
     text = exported(world)
     (tmp_path / "text").write_text(text, "utf-8")
-    assert transfer.import_world(tmp_path / "text", tmp_path / "i") == text.count('"id":')
+    assert importing.import_world(tmp_path / "text", tmp_path / "i") == text.count('"id":')
     again = World(tmp_path / "i")
     assert canonical(again.heap.root) == canonical(world.heap.root)
     point = again.heap.root.v["p"]
@@ -93,7 +93,7 @@ def test_the_text_is_for_people(world: World) -> None:
     lines = exported(world).split("\n")
     assert lines.pop() == ""
     values = [json.loads(line) for line in lines]
-    assert values[0] == {"holdfast": "world", "format": 1}
+    assert values[0] == {"holdfast": "world", "format": 2}
     assert all(list(value) == sorted(value) for value in values)
     assert max(len(value.get("items", ())) for value in values) == transfer.LINE_ITEMS
     numbers = [value["id"] for value in values if "id" in value]
@@ -146,7 +146,7 @@ def test_bad_texts_are_refused(tmp_path: Path, text: str) -> None:
     """A text that is no export is refused with its line, and leaves nothing behind."""
     (tmp_path / "text").write_text(text, "utf-8")
     with pytest.raises(BadText) as caught:
-        transfer.import_world(tmp_path / "text", tmp_path / "i")
+        importing.import_world(tmp_path / "text", tmp_path / "i")
     assert "text" in str(caught.value)
     assert len(str(caught.value)) < 500
     assert [path.name for path in tmp_path.iterdir()] == ["text"]
@@ -156,13 +156,13 @@ def test_not_utf8(tmp_path: Path) -> None:
     """Bytes that are no UTF-8, a missing file and a place that is taken are refused in words."""
     (tmp_path / "text").write_bytes(b"\xff\xfe\0")
     with pytest.raises(BadText):
-        transfer.import_world(tmp_path / "text", tmp_path / "i")
+        importing.import_world(tmp_path / "text", tmp_path / "i")
     with pytest.raises(BadText, match="cannot be read"):
-        transfer.import_world(tmp_path / "none", tmp_path / "i")
+        importing.import_world(tmp_path / "none", tmp_path / "i")
     with pytest.raises(BadText, match="cannot be read"):
-        transfer.import_world(tmp_path, tmp_path / "i")
+        importing.import_world(tmp_path, tmp_path / "i")
     with pytest.raises(WorldMissing, match="exists already"):
-        transfer.import_world(tmp_path / "text", tmp_path)
+        importing.import_world(tmp_path / "text", tmp_path)
 
 
 @given(st.data())
@@ -177,7 +177,7 @@ def test_any_changed_text_is_refused_or_a_world(data: st.DataObject) -> None:
         source, target = Path(folder) / "text", Path(folder) / "i"
         source.write_text(text, "utf-8")
         try:
-            transfer.import_world(source, target)
+            importing.import_world(source, target)
         except StoreError:
             assert not target.exists()
             return
