@@ -110,7 +110,7 @@ def test_export(tmp_path: Path, busy: subprocess.Popen[str]) -> None:
     assert code == 0 and "lines written" in err
     assert world(tmp_path, "export", "a.jsonl")[0] == exits.USAGE
     code, out, err = world(tmp_path, "export", "-")
-    assert code == 0 and json.loads(out.partition("\n")[0]) == {"format": 1, "holdfast": "world"}
+    assert code == 0 and json.loads(out.partition("\n")[0]) == {"format": 2, "holdfast": "world"}
     assert world(tmp_path, "import", "a.jsonl", "--world", "again")[0] == 0
     text = "print(root.beats >= args[0].Int(), root.a == root.b[0], len(root.keep))"
     (tmp_path / "look.hold").write_text(text.replace("args[0].Int()", "Int(args[0])"))
