@@ -15,7 +15,8 @@ from holdfast.vm.world import World
 
 ACTS = (
     't.kill()', 't.suspend()', 't.resume()', 't.step()', 't.set_priority("high")', 't.set_priority("low")',
-    't.set_priority("normal")', 'if t.state != "failed" { t.send(1) }', 'sleep(0)', 'u.kill()', 'u.suspend()', 'u.resume()',
+    't.set_priority("normal")', 'if t.state != "failed" { t.send(1) }', 'sleep(0)', 'u.kill()',
+    'u.suspend()', 'u.resume()',
 )  # fmt: skip
 
 
