@@ -7,13 +7,12 @@ needs any more.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from holdfast.vm import ids
 from holdfast.vm.codec import DamagedRecord, key_name, open_record
-from holdfast.vm.side import CODE, SESSION, loader_of, text_of
+from holdfast.vm.side import CODE, SESSION, json_of, loader_of, text_of
 from holdfast.vm.stacks import unpack
 
 if TYPE_CHECKING:
@@ -55,10 +54,7 @@ def json_object(name: str, text: str) -> dict[str, Any]:
 
     Raises DamagedRecord.
     """
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
+    found = json_of(name, text)
     if type(found) is not dict:
         raise DamagedRecord(name, "it is not what the machine writes there")
     return found

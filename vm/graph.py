@@ -35,6 +35,8 @@ class Graph:
         self.codes: set[int] = set()
         """and numbers of the functions that have frames."""
         self.codec = bare_codec(self._refer, self._name)
+        self.lost: list[int] = []
+        """Domains that the last record needs, and that are not there."""
         self._loaders: dict[str, int] | None = None
         self.number = self.serial = 0
         self.roots: dict[str, int] = {}
@@ -63,14 +65,21 @@ class Graph:
 
     def _loaded(self, domain: int | None) -> None:
         """Code that a restricted program has loaded cannot run without its domain, which its name tells."""
-        if domain is not None and self.place(domain) >= 0:  # worlds of earlier versions have lost some
+        if domain is None:
+            return
+        if self.place(domain) >= 0:
             self.refs.append(domain)
+        else:  # worlds of earlier versions have lost some, and must be collected all the same
+            self.lost.append(domain)
 
     def unpack(self, key: bytes, record: bytes) -> tuple[list[Any], list[int]]:
         """Values and references of a record."""
         refs: list[int] = []
-        self.refs = refs
-        return self.codec.unpack(key, record), refs
+        self.refs, self.lost = refs, []
+        values = self.codec.unpack(key, record)
+        if len(values) > 6 and values[0] == ids.FUNCTION and type(values[6]) is str:
+            self._loaded(loader_id(values[6]))
+        return values, refs
 
     def list_ids(self, progress: Progress) -> Iterator[None]:
         """Read which objects there are; ids above the high-water mark do not count."""
@@ -134,8 +143,6 @@ class Graph:
             values, refs = self.unpack(key, record or b"")
             if ids.class_of(oid) == ids.FUNCTION and len(values) > 4 and type(values[4]) is bytes:
                 self.sources.add(values[4].hex())
-                if type(values[6]) is str:
-                    self._loaded(loader_id(values[6]))
             yield refs
             if any(type(value) is Pieces for value in values):
                 for piece_key, piece in self.view.scan(b"P" + key[1:]):

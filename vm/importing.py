@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from base64 import b64decode
 from itertools import chain
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.vm import ids
 from holdfast.vm.codec import (
     ABSENT,
+    DamagedRecord,
     Named,
     Pieces,
     Reference,
@@ -26,6 +26,7 @@ from holdfast.vm.mapchanges import PAGE_KEYS
 from holdfast.vm.objects import UNSET
 from holdfast.vm.piecelist import CHUNK, PAGE_CHUNKS
 from holdfast.vm.pieces import PIECES_ABOVE
+from holdfast.vm.side import bounded
 from holdfast.vm.stock import write_again
 from holdfast.vm.store import FORMAT_KEY, Store, StoreError, object_key, refuse_existing
 from holdfast.vm.transfer import FORMATS, LINE_ITEMS, STAYS, TEXT_FORMAT, WORD, key_bytes_of
@@ -43,18 +44,8 @@ class BadText(StoreError):
     """A text that is no export of a world; says in which line and why."""
 
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_BRACKET = re.compile(r"[\[\]{}]")
-DEPTH_MAX = 8
-"""No line of an export nests deeper; the host's parser recurses, so a deeper one is refused before it."""
-
-
 def _parse(line: str) -> dict[str, Any]:
-    depth = 0
-    for bracket in _BRACKET.findall(_STRING.sub("", line)):
-        depth += 1 if bracket in "[{" else -1
-        if depth > DEPTH_MAX:
-            raise ValueError("it nests too deeply")
+    bounded(line)
     found = json.loads(line, parse_constant=_no_constant)
     if type(found) is not dict:
         raise ValueError("it is no object")
@@ -373,6 +364,8 @@ def import_world(source: str | Path, target: str | Path, progress: Callable[[int
 def _step(step: Callable[[dict[str, Any]], object], line: dict[str, Any], place: str) -> None:
     try:
         step(line)
-    except (ValueError, KeyError, TypeError, UnstorableValue) as error:
+    except (ValueError, KeyError, TypeError, UnstorableValue, DamagedRecord) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        if isinstance(error, DamagedRecord):
+            reason = f"{error.name}: {error.reason}"
         raise BadText(f"{place}: this line is not of an exported world: {reason}") from None

@@ -138,6 +138,7 @@ def _check_records(graph: Graph, report: Report, progress: Progress) -> Iterator
         try:
             values, refs = graph.unpack(key, record)
             _check_object(key, oid, values)
+            lost = graph.lost
             if definitions is not None and graph.marks[count]:  # what garbage came from may have gone before it
                 definitions.check(values[0], values[1], values[4:], ids.kid(oid))
         except DamagedRecord as error:
@@ -147,6 +148,8 @@ def _check_records(graph: Graph, report: Report, progress: Progress) -> Iterator
             for ref in refs:
                 if graph.place(ref) < 0:
                     report.add(ids.kid(oid), f"it refers to {ids.kid(ref)}, which does not exist")
+            for domain in lost:
+                report.add(ids.kid(oid), f"the domain that loaded its code, {ids.kid(domain)}, does not exist")
         if count % STEP == 0:
             progress("checking objects", count, len(graph.oids))
             yield report

@@ -37,7 +37,7 @@ from holdfast.vm.limits import reserve_stack
 from holdfast.vm.link import super_calls
 from holdfast.vm.methods.arguments import declared
 from holdfast.vm.objects import ERRORS, Error, fail, kind_name, live, make_error
-from holdfast.vm.side import decoded, loader_of, stored_source, text_of
+from holdfast.vm.side import decoded, json_of, loader_of, stored_source, text_of
 
 if TYPE_CHECKING:
     from holdfast.vm.world import World
@@ -378,7 +378,7 @@ class Modules:
         """All that any version of a module has defined: name to kind, and the hash of the last version that did."""
         found = self._names.get(module)
         if found is None:
-            found = self._names[module] = json.loads(self.read(f"names:{module}") or "{}")
+            found = self._names[module] = json_of(f"names:{module}", self.read(f"names:{module}") or "{}")
         return found
 
     def note_names(self, unit: UnitCode) -> None:

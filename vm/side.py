@@ -30,6 +30,9 @@ SESSION = "session:"
 """How the names of the modules begin that are entries of sessions."""
 _LOADED = re.compile(r"(K-[0-9a-f]+)!")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
+DEPTH_MAX = 8
 _MODES = ("program", "module", "session")
 
 
@@ -70,10 +73,28 @@ def decoded(name: str, text: bytes) -> str:
         raise DamagedRecord(name, "it is no text") from None
 
 
-def _json(key: str, text: str) -> Any:
+def bounded(text: str) -> str:
+    """JSON that nests no deeper than the machine writes it: the host's parser recurses, to the end of its process where
+    the limit is high (threat 23).
+
+    Raises ValueError for what does.
+    """
+    depth = 0
+    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > DEPTH_MAX:
+            raise ValueError("it nests too deeply")
+    return text
+
+
+def json_of(key: str, text: str) -> Any:
+    """What a record says.
+
+    Raises DamagedRecord.
+    """
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return json.loads(bounded(text))
+    except ValueError:
         raise DamagedRecord(key, "it is no JSON") from None
 
 
@@ -85,7 +106,7 @@ def _require(condition: bool, key: str, what: str) -> None:
 def class_row(key: str, text: str) -> tuple[int, dict[str, Any]]:
     """Number and description of a class."""
     number = int(key) if key.isascii() and key.isdigit() and len(key) < 9 else 0
-    row = _json(f"class:{key}", text)
+    row = json_of(f"class:{key}", text)
     _require(
         ids.USER_FIRST <= number <= ids.CLASS_MAX
         and type(row) is dict
@@ -116,7 +137,7 @@ def _is_names(value: Any) -> bool:
 def stored_source(hash_: str, module: str, text: str) -> StoredSource:
     """The version of a file with this hash."""
     key = f"source:{hash_}"
-    row = _json(key, text)
+    row = json_of(key, text)
     _require(
         type(row) is list
         and len(row) in (3, 4)

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from holdfast.vm import ids, importing, maintenance, transfer
+from holdfast.vm.codec import bare_codec, seal_record
+from holdfast.vm.store import Store
 from holdfast.vm.world import World
 
 
@@ -90,3 +92,26 @@ def test_code_without_its_domain_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "text").write_text(forged, encoding="utf-8")
     with pytest.raises(importing.BadText, match="no domain"):
         importing.import_world(tmp_path / "text", tmp_path / "copy")
+
+
+def test_a_lost_domain_is_found(tmp_path: Path) -> None:
+    """A check says what is missing where code has lost its domain; and a function's record of another shape is one of
+    its findings."""
+    with World.open(tmp_path / "w", durability="process") as world:
+        restricted(world, "p2", CODE.format(2))
+    store, codec = Store(tmp_path / "w"), bare_codec()
+    records = {key: codec.unpack(key, record) for key, record in store.scan(b"O")}
+    domain = next(key for key, values in records.items() if values[0] == ids.DOMAIN and "p2" in values)
+    function = next(key for key, values in records.items() if values[0] == ids.FUNCTION)
+    batch = store.batch()
+    batch.delete(domain)
+    store.write(batch)
+    *_, report = maintenance.check(store)
+    missing = f"the domain that loaded its code, {ids.kid(int.from_bytes(domain[1:], 'big'))}, does not exist"
+    assert sum(problem.reason == missing for problem in report.problems) >= 2  # functions, and who has the class
+    batch = store.batch()
+    batch.put(function, seal_record(function, codec.pack(records[function][:6])))
+    store.write(batch)
+    *_, report = maintenance.check(store)
+    assert any("not that of a function" in problem.reason for problem in report.problems)
+    store.close()

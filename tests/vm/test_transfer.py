@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tempfile
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def test_the_text_is_for_people(world: World) -> None:
     assert numbers == list(range(1, len(numbers) + 1))
 
 
-HEAD = '{"format":1,"holdfast":"world"}\n'
+HEAD = '{"format":2,"holdfast":"world"}\n'
 ROOT = HEAD + '{"roots":{"root":1}}\n'
 EMPTY = ROOT + '{"class":2,"id":1,"items":[]}\n'
 
@@ -112,7 +113,7 @@ EMPTY = ROOT + '{"class":2,"id":1,"items":[]}\n'
         "\n",
         "not json",
         "[]",
-        '{"format":2,"holdfast":"world"}\n',
+        '{"format":3,"holdfast":"world"}\n',
         HEAD,
         ROOT,
         HEAD + '{"class":2,"id":1,"items":[]}\n',
@@ -137,6 +138,9 @@ EMPTY = ROOT + '{"class":2,"id":1,"items":[]}\n'
         EMPTY + '{"more":2,"items":[]}\n',
         EMPTY + '{"what":2}\n',
         EMPTY + '{"meta":"commit","bytes":""}\n',
+        EMPTY + f'{{"meta":"class:999","bytes":"{b64encode(b"!").decode()}"}}\n',
+        EMPTY + f'{{"meta":"class:999","bytes":"{b64encode(b"[!" + b"[" * 200_000).decode()}"}}\n',
+        EMPTY + '{"meta":"module:K-7!main.hold","bytes":""}\n',
         EMPTY + '{"side":"eA==","values":[{"ref":9}]}\n',
         EMPTY + '{"class":300,"id":2,"fields":[[1]]}\n',
         EMPTY + '{"class":300,"id":2,"fields":[1],"schema":"x"}\n',
