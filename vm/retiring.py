@@ -149,9 +149,10 @@ class Retiring:
         return module.startswith(SESSION) and not (unit.unit.definitions or unit.unit.constants or unit.unit.classes)
 
     def _names(self, unit: UnitCode, keys: Iterable[str]) -> list[str]:
-        """Globals that only the version's own code names."""
+        """Globals that only the version's own code names.  What a restricted program defines is bound to its newest
+        version."""
         names = [space + key for key in keys for space in ("F:", "K:")]
-        if unit.definer:
+        if unit.definer and self.world.modules.newest.get(unit.unit.module) is unit:
             names += [f"{space}{unit.unit.module}:{name}" for name in unit.unit.exports for space in ("", "G:")]
         return [name for name in names if name in self.world.globals]
 
@@ -197,9 +198,9 @@ class Retiring:
     def _remove(self, place: tuple[str, str], keys: list[str], codes: list[int]) -> None:
         world = self.world
         unit = world.modules.versions[place]
-        world.modules.retired(place)
         for name in self._names(unit, keys):
             del world.globals[name]
+        world.modules.retired(place)
         world.table.remove_codes(codes)
         world.helpers.forget_checked()
         for key in keys:

@@ -92,6 +92,17 @@ def test_memory_is_bounded(world: World, run: Any) -> None:
     assert once["versions"] < retiring.LEAST
 
 
+def test_an_older_version_takes_no_names_along(world: World) -> None:
+    """Where a domain has loaded two versions of a module, what the newer one defines stays when the older one goes."""
+    domain = world.authority.domain("main", {"hub": world.heap.root})
+    kid = ids.kid(domain._i)
+    for number in (1, 2):
+        text = f"let K = {number}\nfn f(x) => x + K\nfn g() => f(10)\ncaps.hub.g = fn() => g() + K"
+        world.run_thread(world.authority.start(world.modules.program(text, "m.hold", kid), domain))
+    assert world.retiring.retire() > 0
+    assert world.run_source("root.g()", "use.hold") == 14
+
+
 def records(world: World, *prefixes: str) -> list[str]:
     return [prefix + name for prefix in prefixes for name, _ in world.modules.stored(prefix)]
 
