@@ -154,8 +154,10 @@ interface World {
   # The same, then the lines that it prints; answers when the thread has ended.
   start @21 (program :Program) -> (fault :Fault, thread :Text);
   # Begin a program that this terminal does not wait for, and that goes on without it.
-  frame @22 (thread :Text, number :UInt32, text :Data, width :UInt32) -> (fault :Fault, outcome :Outcome);
+  frame @22 (thread :Text, number :UInt32, text :Data, width :UInt32, variable :Text)
+      -> (fault :Fault, outcome :Outcome);
   # The value of an expression among the variables of one of its frames, 0 being the innermost.  In a session.
+  # Where a variable of the frame is named, it gets the value.
   look @23 () -> (fault :Fault);
   # This terminal only looks, again and again: nobody need keep the world open for it.
   tell @24 (thread :Text, line :Text) -> (fault :Fault);

@@ -118,6 +118,7 @@ class BodyLowerer(ExprLowerer):
             self.add(ir.If(0, unset, then, []), node.span)
         if variable.boxed:
             variable.py = "b" + py
+            self.declare(variable)
             self.emit("box", variable.py, (py,))
         return ir.Parameter(node.name, py, node.default is not None, default, node.rest)
 
@@ -353,6 +354,7 @@ class BodyLowerer(ExprLowerer):
             for variable in boxes:
                 raw = variable.py
                 variable.py = "b" + raw
+                self.declare(variable)
                 self.emit("box", variable.py, (raw,))
             self.block(node.body)
 

@@ -25,6 +25,7 @@ COMMANDS: dict[str, Command] = {
     "step": Command("T", "let it go on to its next call, turn of a loop, or where it waits"),
     "log": Command("T [N]", "what a thread has printed, from line N on"),
     "frame": Command("T N X", "the value of an expression among the variables of frame N of a thread"),
+    "set": Command("T N NAME X", "give a variable of frame N of a suspended thread the value of an expression"),
     "source": Command("NAME", "the source of a function, class, method or module"),
     "time": Command("ENTRY", "run an entry and tell how long it took"),
     "checkpoint": Command("", "make everything durable now"),

@@ -1,12 +1,14 @@
-"""``:frame``: an expression among the variables of a frame of a thread, as an entry of the session.
+"""``:frame`` and ``:set``: an expression among the variables of a frame of a thread, as an entry of the session.
 
 The entry is a function whose parameters are those variables that the expression names, called with their values.  So
 nothing that it does to a variable reaches the frame, which may not even be in memory; the session's own names are there
-too.  The objects are the thread's own.
+too.  The objects are the thread's own.  With ``:set`` a variable of the frame gets the value behind that.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from holdfast.lang import tree as t
@@ -16,10 +18,12 @@ from holdfast.lang.parser import parse
 from holdfast.repl import thread_acts
 from holdfast.repl.exits import FAILED, Failure
 from holdfast.repl.thread_view import stack_of
+from holdfast.vm.objects import Thrown
 from holdfast.vm.session import Entry, Session
 
 if TYPE_CHECKING:
     from holdfast.repl.awaited import Awaited
+    from holdfast.vm.thread import Thread
     from holdfast.vm.world import World
 
 SELF = "self"
@@ -54,13 +58,50 @@ def rewritten(text: str, known: dict[str, Any]) -> tuple[str, list[str]]:
     return f"fn({parameters}) => (\n{text}\n)", names
 
 
-async def frame_entry(session: Session, awaited: Awaited, kid: str, number: int, text: str) -> Entry:
-    """Begin the entry.
+class Change(Entry):
+    """An entry of whose value a variable of a frame is to be made."""
+
+    __slots__ = ("name", "number", "target")
+
+    def __init__(self, entry: Entry, target: Thread, number: int, name: str) -> None:
+        super().__init__(entry.session, entry.unit, entry.thread)
+        self.target = target
+        self.number = number
+        self.name = name
+
+    def finish(self) -> None:
+        """Change the variable, unless the expression has thrown.
+
+        Raises Failure.
+        """
+        super().finish()
+        if self.thread.f_state == "done":
+            world = self.session.world
+            with refusals():
+                world.changing.set_local(self.target, self.number, self.name, self.thread.f_result)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Tell of what the machine refuses as a failed command."""
+    try:
+        yield
+    except Thrown as thrown:
+        raise Failure(thrown.error.f_message, FAILED) from None
+
+
+async def frame_entry(
+    session: Session, awaited: Awaited, kid: str, number: int, text: str, name: str | None = None
+) -> Entry:
+    """Begin the entry; with a name its value is given to that variable of the frame.
 
     Raises CompileError and Failure.
     """
     world = session.world
     known = variables(world, kid, number)
+    if name is not None:  # else the expression would be run in vain
+        with refusals():
+            world.changing.find(thread_acts.find(world, kid), number, name)
     program = parse(Source(f"{kid} #{number}", text))
     if len(program.statements) != 1 or not isinstance(program.statements[0], t.ExprStatement):
         raise Failure("write one expression")
@@ -70,4 +111,6 @@ async def frame_entry(session: Session, awaited: Awaited, kid: str, number: int,
     if entry.thread.f_state != "done":
         return entry
     function = entry.thread.f_result
-    return Entry(session, entry.unit, world.scheduler.start(function, tuple(known[n] for n in names), name="frame"))
+    thread = world.scheduler.start(function, tuple(known[n] for n in names), name="frame")
+    entry = Entry(session, entry.unit, thread)
+    return entry if name is None else Change(entry, thread_acts.find(world, kid), number, name)

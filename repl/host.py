@@ -203,8 +203,9 @@ class SessionHost(Protocol):
     async def log(self, kid: str, first: int) -> Logged:
         """Show the lines of a thread's console, from a number on."""
 
-    async def frame(self, kid: str, number: int, text: str, width: int) -> Outcome:
-        """The value of an expression among the variables of one of a thread's frames."""
+    async def frame(self, kid: str, number: int, text: str, width: int, name: str | None = None) -> Outcome:
+        """The value of an expression among the variables of one of a thread's frames; with a name it is given to that
+        variable."""
 
     def status(self) -> Status:
         """Numbers for the status bar."""

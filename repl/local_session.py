@@ -111,12 +111,13 @@ class LocalSession:
             return Outcome(host.REFUSED, str(error))
         return await self._to_end(entry, width)
 
-    async def frame(self, kid: str, number: int, text: str, width: int) -> Outcome:
-        """The value of an expression among the variables of one of a thread's frames."""
+    async def frame(self, kid: str, number: int, text: str, width: int, name: str | None = None) -> Outcome:
+        """The value of an expression among the variables of one of a thread's frames; with a name it is given to that
+        variable."""
         from holdfast.repl.frame_entry import frame_entry
 
         try:
-            entry = await frame_entry(self.session, self.awaited, kid, number, text)
+            entry = await frame_entry(self.session, self.awaited, kid, number, text, name)
         except CompileError as error:
             return Outcome(host.REFUSED, str(error))
         return await self._to_end(entry, width)

@@ -418,13 +418,15 @@ class Guest:
         return await self.entry_to_end(session, entry, width)
 
     async def frame(self, params: Any) -> Answer:
-        """The value of an expression among the variables of one of a thread's frames."""
+        """The value of an expression among the variables of one of a thread's frames; with a name it is given to that
+        variable."""
         from holdfast.repl.frame_entry import frame_entry
 
         self.free()
         session, text = self.inside, bytes(params.text).decode()
         try:
-            entry = await frame_entry(session.session, self.awaited, params.thread, params.number, text)
+            name = str(params.variable) or None
+            entry = await frame_entry(session.session, self.awaited, params.thread, params.number, text, name)
         except CompileError as error:
             return self.packed(Outcome(host.REFUSED, str(error)))
         return await self.entry_to_end(session, entry, width_of(params))

@@ -94,12 +94,13 @@ class RemoteSession:
         self.remote.checkpoint = answer.outcome.checkpoint
         return remote_wire.unpack_outcome(answer.outcome)
 
-    async def frame(self, kid: str, number: int, text: str, width: int) -> Outcome:
-        """The value of an expression among the variables of one of a thread's frames."""
+    async def frame(self, kid: str, number: int, text: str, width: int, name: str | None = None) -> Outcome:
+        """The value of an expression among the variables of one of a thread's frames; with a name it is given to that
+        variable."""
         self._running = True
         try:
-            call = self.line.later("frame", thread=kid, number=number, text=text.encode(), width=width)
-            answer = await asyncio.wrap_future(call)
+            given = {"thread": kid, "number": number, "text": text.encode(), "width": width, "variable": name or ""}
+            answer = await asyncio.wrap_future(self.line.later("frame", **given))
         finally:
             self._running = False
         return remote_wire.unpack_outcome(answer.outcome)

@@ -18,7 +18,7 @@ from holdfast.repl import exits
 from holdfast.repl.exits import Failure
 from holdfast.repl.host import Candidate, Description, Outcome, Place, Problem, Program, Status, ThreadRow
 
-VERSION = 5
+VERSION = 6
 MESSAGE_WORDS_MAX = 4 << 20
 """A larger message (32 MB) ends the connection."""
 SOURCES_BYTES_MAX = 24 << 20

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ACTS = ("kill", "suspend", "resume", "step")
+ARGUMENTS = {"log": 1, "frame": 2, "set": 3}
+"""What other commands for a thread take behind it."""
 _THREAD = re.compile(r'(?:"(?:\\.|[^"\\])*"|\S)+')
 """A name, path or KID: a key in quotes may have spaces."""
 _NUMBER = re.compile(r"-?[0-9]{1,15}")
@@ -144,7 +146,7 @@ class Shell:
         if name == "top":
             await self.top(server)
             return
-        if name in ACTS or name in ("log", "frame"):
+        if name in ACTS or name in ARGUMENTS:
             await self.thread_command(server, name, rest)
             return
         self.out(self.answer(name, rest))
@@ -166,7 +168,7 @@ class Shell:
         """A command for one thread."""
         named = _THREAD.match(rest)
         assert named is not None  # something is there
-        which, *more = named[0], *rest[named.end() :].split(None, 1 if name == "frame" else 0)
+        which, *more = named[0], *rest[named.end() :].split(None, ARGUMENTS.get(name, 1) - 1)
         kid = which if which.startswith("K-") else self.kid_of(which)
         if name in ACTS and not more:
             found = await beside(server, self.session.act(kid, name))
@@ -178,8 +180,9 @@ class Shell:
             logged = await beside(server, self.session.log(kid, wanted))
             if logged.first > wanted >= 0:
                 self.out(gone(wanted, logged.first))
-        elif name == "frame" and len(more) == 2 and more[0].isdecimal() and len(more[0]) < 10:
-            self.show(await beside(server, self.session.frame(kid, int(more[0]), more[1], self.width)))
+        elif name in ("frame", "set") and len(more) == ARGUMENTS[name] and more[0].isdecimal() and len(more[0]) < 10:
+            variable = more[1] if name == "set" else None
+            self.show(await beside(server, self.session.frame(kid, int(more[0]), more[-1], self.width, variable)))
         else:
             raise Failure(f"write :{name} {COMMANDS[name].argument}")
 

@@ -258,6 +258,10 @@ class Crossing:
                 fail("TypeError", "refill needs a Map, as in {cpu_ms: 500}")
             world.authority.budgets.refill(domain, monitor.reach(domain, self_, "w"), amounts)
 
+        def set_local(self_: Any, domain: Domain, v_frame: Any, v_name: Any, v_value: Any) -> None:
+            thread = monitor.reach(domain, self_, "rw")  # what is refused tells names of its variables
+            world.changing.set_local(thread, v_frame, v_name, v_value, domain)
+
         calls = self.calls
 
         def reply(self_: Any, domain: Domain, v_value: Any = None) -> None:
@@ -272,7 +276,7 @@ class Crossing:
 
         return {
             "Thread.join": join, "Thread.send": send, "Thread.ask": ask, "Message.reply": reply, "Message.fail": fail_,
-            "Thread.refill": refill,
+            "Thread.refill": refill, "Thread.set_local": set_local,
             **{f"Thread.{name}": controlled(world.thread_methods[name]) for name in CONTROLS},
         }  # fmt: skip
 

@@ -12,6 +12,7 @@ from itertools import islice
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
+from holdfast.lang import ir
 from holdfast.lang.assemble import LINE_BASE
 from holdfast.lang.guard import RUNNING
 from holdfast.vm import ids
@@ -52,13 +53,19 @@ class Looking:
         if thread.stack is not None:
             yield from thread.stack
 
-    def locals(self, frame: Frame) -> dict[str, Any]:
-        """The program's variables in a frame, by name: parameters first.  One whose record is damaged is left out."""
+    def named(self, frame: Frame) -> dict[str, str]:
+        """The program's variables in a frame that have a value, parameters first: name to the local that holds it.
+
+        One whose record is damaged is left out.  Where blocks have variables of the same name, it is that of the
+        innermost block around the instruction at which the frame stands.
+        """
         function = frame.proto.function
-        found: dict[str, Any] = {}
+        found: dict[str, str] = {}
         parameters = [p.py for p in function.parameters if p.py in function.variables]
         for local in dict.fromkeys([*parameters, *function.variables]):
             name = function.variables[local]
+            if name in found and not in_scope(function, local, frame.n):
+                continue
             value = frame.values.get(local, UNSET)
             if isinstance(value, Box):
                 try:
@@ -66,8 +73,13 @@ class Looking:
                 except DamagedRecord:  # whoever tells of a failure may not fail by that
                     continue
             if value is not UNSET and type(value) is not tuple:
-                found[name] = value
+                found[name] = local
         return found
+
+    def locals(self, frame: Frame) -> dict[str, Any]:
+        """The program's variables in a frame and their values, as :meth:`named` finds them."""
+        found = {name: frame.values[local] for name, local in self.named(frame).items()}
+        return {name: value.v if isinstance(value, Box) else value for name, value in found.items()}
 
     def frame_map(self, frame: Frame) -> Any:
         """A frame as a Map: ``function``, ``file``, ``line``, ``source`` (of the line) and ``locals``."""
@@ -152,6 +164,48 @@ def seen(frame: Frame, reader: Any) -> bool:
     """May a domain see the frame?  Those that run in it or below."""
     domain = frame.values.get(RUNNING) if frame.proto.function.domain else None
     return domain is not None and domain.within(reader)
+
+
+def in_scope(function: ir.Function, local: str, n: int) -> bool:
+    """Does an instruction stand behind the first mention of a local, and in the innermost block that has them all?"""
+    block, turns = function.body, False
+    while True:
+        inside = [(nodes, node) for node in block for nodes in ir.children(node) if of_block(node, nodes, local)]
+        if len(inside) != 1 or any(mentions(node, local) for node in block):
+            break
+        block, node = inside[0]
+        turns = isinstance(node, ir.For) and local in node.names
+    nodes = ir.walk(block)
+    first = min((node.n for node in nodes if turns or mentions(node, local)), default=0) - turns
+    return first < n <= max((node.n for node in nodes), default=0)
+
+
+def of_block(node: ir.Node, nodes: list[ir.Node], local: str) -> bool:
+    """Do the nodes inside another one mention a local?  The variables of a loop belong to its body."""
+    return (isinstance(node, ir.For) and local in node.names) or mentioned(nodes, local)
+
+
+def mentioned(nodes: list[ir.Node], local: str) -> bool:
+    """Do nodes, or those inside of them, mention a local?"""
+    return any(mentions(node, local) or (isinstance(node, ir.For) and local in node.names) for node in ir.walk(nodes))
+
+
+def mentions(node: ir.Node, local: str) -> bool:
+    """Does a node itself mention a local, but as the variable of a loop?"""
+    match node:
+        case ir.Op():
+            return node.dst == local or local in node.args
+        case ir.Logic():
+            return local in (node.dst, node.left, node.result)
+        case ir.If():
+            return node.cond == local
+        case ir.For():
+            return node.iterator == local
+        case ir.Try():
+            return node.error == local
+        case ir.Return():
+            return node.value == local
+    return False
 
 
 def place_of_entry(proto: Proto) -> tuple[str, int, str]:

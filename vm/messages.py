@@ -18,6 +18,7 @@ from holdfast.vm.objects import NEW, Error, Obj, fail, kind_name, live, make_err
 from holdfast.vm.waits import Ask, Deadline, Receive, Space
 
 if TYPE_CHECKING:
+    from holdfast.vm.changing import Changing
     from holdfast.vm.domains import Domain
     from holdfast.vm.thread import Thread
     from holdfast.vm.threads import Scheduler
@@ -314,7 +315,7 @@ def threads_class(
     return {"all": all_, "self": self_, "find": find_, "wait": wait_, "peek": peek_, "take": take_}
 
 
-def thread_methods(scheduler: Scheduler, mail: Mail) -> dict[str, Callable[..., Any]]:
+def thread_methods(scheduler: Scheduler, mail: Mail, changing: Changing) -> dict[str, Callable[..., Any]]:
     """The methods of threads in one world."""
 
     def join(self: Any) -> Any:
@@ -358,6 +359,10 @@ def thread_methods(scheduler: Scheduler, mail: Mail) -> dict[str, Callable[..., 
         """Let a suspended thread go on to its next safepoint: a call, a turn of a loop, or where it waits."""
         scheduler.unsuspend(self, step=True)
 
+    def set_local(self: Any, frame: Any, name: Any, value: Any) -> None:
+        """Change a variable of a frame (0 is the innermost) of a suspended thread, which goes on with that value."""
+        changing.set_local(self, frame, name, value)
+
     return {
         "join": join,
         "send": send,
@@ -366,6 +371,7 @@ def thread_methods(scheduler: Scheduler, mail: Mail) -> dict[str, Callable[..., 
         "suspend": suspend,
         "resume": resume,
         "step": step,
+        "set_local": set_local,
         "set_priority": set_priority,
         "refill": refill,
     }

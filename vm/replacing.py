@@ -1,7 +1,8 @@
 """The part of the scheduler that replaces the stack of a parked thread by what was read of it.
 
-Two need that: torture, a test, in which every thread goes on from the bytes of its frames at every so many safepoints;
-and a thread that gives up rights, whose frames go on in guarded code (:mod:`holdfast.vm.shedding`).
+Three need that: torture, a test, in which every thread goes on from the bytes of its frames at every so many
+safepoints; a thread that gives up rights, whose frames go on in guarded code (:mod:`holdfast.vm.shedding`); and a
+suspended thread of which a variable is changed (:mod:`holdfast.vm.changing`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class Replacing:
     through_bytes: Callable[[Frame], Frame]
     top_of: Callable[[Thread], FrameType | None]
     drop_stack: Callable[[Thread], None]
+    unread: dict[Thread, Any]
+    read_stack: Callable[[Thread], None]
     burst_end: float
     entry: Callable[[Thread, Any], Any]
     """Begins a thread of a domain below the whole world's: the result of its function."""
@@ -45,7 +48,7 @@ class Replacing:
         self.victim: Thread | None = None
         """Whose stack is to be replaced."""
         self.moved: dict[Thread, Callable[[], None]] = {}
-        """Threads whose frames are to go on in guarded code, and what brings that about."""
+        """What threads want to have done to stacks while all are parked."""
 
     def replace_some(self) -> None:
         """Between two slices: replace the stacks of those that are to have another one."""
@@ -68,16 +71,19 @@ class Replacing:
         return True
 
     def move(self, thread: Thread, how: Callable[[], None]) -> None:
-        """Have the current thread's frames go on in guarded code once it is parked."""
+        """Have something done for the current thread once it is parked, before any other one runs: what may fail is to
+        have been tried by then.  The thread is to wait (:class:`holdfast.vm.waits.Between`)."""
         self.moved[thread] = how
         self.burst_end = 0.0
 
     def replace(self, thread: Thread, change: Callable[[Frame], Frame], everything: bool = False) -> None:
         """Read the stack of a parked thread, throw it away, and have the thread go on from what is made of it; of
-        ``everything``, or of what was on the host's stack."""
+        ``everything`` in memory, or of what was on the host's stack."""
         top = self.top_of(thread)
         if thread not in self.living or thread.begin is not None or (top is None and not everything):
             return
+        if thread in self.unread:  # the open checkpoint has it as it was
+            self.read_stack(thread)
         frames = self.capture(top, None)[1] if top is not None else []
         if thread.stack is None:
             thread.stack = self.new_stack()

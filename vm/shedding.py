@@ -14,32 +14,12 @@ from holdfast.lang.guard import GIVEN, RUNNING
 from holdfast.vm.frames import Frame
 from holdfast.vm.messages import Message
 from holdfast.vm.objects import fail, live
-from holdfast.vm.waits import Wait
+from holdfast.vm.waits import Between
 
 if TYPE_CHECKING:
     from holdfast.vm.domains import Domain
     from holdfast.vm.thread import Thread
-    from holdfast.vm.threads import Scheduler
     from holdfast.vm.world import World
-
-
-class Shed(Wait):
-    """Until the thread's frames are guarded."""
-
-    __slots__ = ()
-    state = "sleeping"
-
-    def begin(self, scheduler: Scheduler, thread: Thread) -> None:
-        """At once."""
-        scheduler.make_ready(thread)
-
-    def outcome(self, scheduler: Scheduler) -> Any:
-        """Nothing."""
-        return None
-
-    def record(self) -> list[Any]:
-        """As for a thread that waits for room in a buffer: there is nothing to be done but to go on."""
-        return ["room"]
 
 
 class Shedding:
@@ -91,7 +71,7 @@ class Shedding:
         else:
             monitor.drop(domain, name)
         scheduler.move(thread, lambda: self.move(thread, domain))
-        scheduler.wait(Shed())
+        scheduler.wait(Between())
 
     # ------------------------------------------------------------------ on behalf of others
 
@@ -130,7 +110,7 @@ class Shedding:
             thread.stack.frames[-1] = changed
 
         scheduler.move(thread, lend)
-        scheduler.wait(Shed())
+        scheduler.wait(Between())
 
     def move(self, thread: Thread, domain: Domain) -> None:
         """Let a parked thread go on in guarded code."""
@@ -138,10 +118,8 @@ class Shedding:
         heap = self.world.heap
         if thread._t is not heap.token:
             heap.barrier(thread)
-        stack = thread.stack
-        if stack is not None and stack.load is not None:  # what is in the store only would go on as it is there
-            stack.frames[:0] = stack.load(0, stack.below)
-            stack.below = 0
+        if thread.stack is not None:  # what is in the store only would go on as it is there
+            thread.stack.bring(len(thread.stack))
         self.world.scheduler.replace(thread, lambda frame: guarded(frame, domain), everything=True)
         self.world.scheduler.touched[thread] = None
 

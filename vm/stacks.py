@@ -81,6 +81,13 @@ class Stack:
             self.below -= len(self.frames)
         return self.frames.pop()
 
+    def bring(self, number: int) -> None:
+        """Have so many of the innermost frames in memory, or all.  Raises DamagedRecord."""
+        missing = min(number - len(self.frames), self.below)
+        if missing > 0 and self.load is not None:
+            self.frames[:0] = self.load(self.below - missing, self.below)
+            self.below -= missing
+
     def __iter__(self) -> Iterator[Frame]:
         """From the innermost on.  Raises DamagedRecord."""
         yield from reversed(self.frames)

@@ -96,6 +96,20 @@ class Room(Wait):
         return ["room"]
 
 
+class Between(Wait):
+    """Until that is done which can be done only while all threads are parked (:meth:`Replacing.move`): at once."""
+
+    __slots__ = ()
+
+    def begin(self, scheduler: Scheduler, thread: Thread) -> None:
+        """It is done before anybody runs."""
+        scheduler.make_ready(thread)
+
+    def record(self) -> list[Any]:
+        """As for a thread that waits for room in a buffer: there is nothing to be done but to go on."""
+        return ["room"]
+
+
 class Deadline:
     """A time until which to wait: on the monotonic clock, which another process does not share, and how long."""
 

@@ -27,6 +27,7 @@ from holdfast.lang.lines import RawMethods
 from holdfast.vm import ids
 from holdfast.vm.authority import Authority
 from holdfast.vm.builtins import builtins
+from holdfast.vm.changing import Changing
 from holdfast.vm.checkpoint import Checkpointer
 from holdfast.vm.code import CodeTable, Place, UnitCode
 from holdfast.vm.code_machine import CodeMachine
@@ -105,6 +106,7 @@ class World(CodeMachine):
         self.outbox = Outbox(self.heap, self.checkpointer, self.scheduler.event.set)
         self.outbox.emptied = self.scheduler.emptied
         self.looking = Looking(self)
+        self.changing = Changing(self)
         self.scheduler.post_mortem = self.looking.post_mortem
         self.living = self.outbox.living = Living(self)
         self.scheduler.new_stack = self.living.new_stack
@@ -237,7 +239,7 @@ class World(CodeMachine):
                 setattr(cls, "m_" + name, function)
         Preludes(self).install()
         self.device_classes = install_devices(self.heap.register_class, self.new_list, self.files, self.heap)
-        self.thread_methods = thread_methods(s, self.mail)
+        self.thread_methods = thread_methods(s, self.mail, self.changing)
         self.message_methods = message_methods(self.mail)
         for cls, methods_ in (
             (self.thread_class, self.thread_methods),

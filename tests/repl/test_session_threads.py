@@ -108,6 +108,67 @@ def test_frame_refused(folder: Path, where: Any) -> None:
 
 
 @both
+def test_set(folder: Path, where: Any) -> None:
+    """A variable of a suspended thread gets the value of an expression, of its own frame's variables as well."""
+    first = rows(folder)[0]["id"]
+    with where(folder):
+        out, errors = entries(
+            folder,
+            "let own = 100",
+            f":set {first} 0 turns 1",
+            f":suspend {first}",
+            f":set {first} 0 turns turns + own",
+            f":frame {first} 0 turns",
+            f":set {first} 0 mine nil",
+            f":frame {first} 0 mine",
+            f":set {first} 1 k 10 * (k + 1)",
+            f":frame {first} 1 k",
+            f":set {first} 0 k 7",
+            f":resume {first}",
+            f":kill {first}",
+            f":log {first}",
+        )
+    assert "must be suspended before its variables can be changed" in errors, errors
+    seen = [line for line in out if not line.startswith("K-")]
+    assert seen == ["101", "101", "20", "20", "7", "begun", "finally 7"], out
+
+
+@both
+def test_set_refused(folder: Path, where: Any) -> None:
+    """What is no variable, no frame, no expression, and self; what throws changes nothing."""
+    first = rows(folder)[0]["id"]
+    with where(folder):
+        out, errors = entries(
+            folder,
+            f":suspend {first}",
+            f":set {first} 9 k 1",
+            f":set {first} 0 nowhere 1",
+            f":set {first} 0 turn print(1)",
+            f":set {first} 0 self 1",
+            f":set {first} 0 turns 1 / 0",
+            f":set {first} 0 turns let x = 1",
+            f":set {first} 0 turns",
+            f":set {first} x turns 1",
+            f":frame {first} 0 turns",
+            f":resume {first}",
+            f":kill {first}",
+            f":set {first} 0 turns 1",
+        )
+    assert [line for line in out if not line.startswith("K-")] == ["1"], out
+    for text in (
+        f"error: the thread {first} has 2 frames: the innermost is 0\n",
+        "has no variable 'nowhere' that is set",
+        "has no variable 'turn' that is set (did you mean 'turns'?)",
+        "self stays what it is",
+        "by zero",
+        "error: write one expression\n",
+        "error: write :set T N NAME X\n",
+        "the thread has ended",
+    ):
+        assert text in errors, errors
+
+
+@both
 def test_threads_by_name(tmp_path: Path, where: Any) -> None:
     """What a name or path of the session stands for need not be looked up for its KID."""
     run(tmp_path, "root.names = [1]")
