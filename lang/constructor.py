@@ -117,6 +117,7 @@ def constructor(
         init.boxed if init is not None else frozenset(),
         init.doc if init is not None else None,
         handling={before + n: errors for n, errors in init.handling.items()} if init is not None else {},
+        scopes=dict(init.scopes) if init is not None else {},
     )
 
 

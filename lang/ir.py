@@ -58,7 +58,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-IR_VERSION = 2
+IR_VERSION = 3
 
 
 @dataclass(slots=True, frozen=True)
@@ -197,6 +197,8 @@ class Function:
     """How its code knows the domain that it runs in: one of :mod:`holdfast.lang.guard`; "" for the plain variant."""
     definer: str = ""
     """Where it finds the domain that made it: the key of a global, or a capture."""
+    scopes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Python local of a variable to the part of the source in which it is in scope; without one it is everywhere."""
 
 
 def walk(nodes: list[Node]) -> list[Node]:

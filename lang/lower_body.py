@@ -93,14 +93,15 @@ class BodyLowerer(ExprLowerer):
                     if variable is not None and variable.boxed:
                         self.made.add(variable)
                         self.emit("box", variable.py, ())
-        for definition in closures:
-            self.function_def(definition)
-        for statement in statements[:-1]:
-            self.statement(statement)
-        if statements and isinstance(statements[-1], t.ExprStatement):
-            self.emit_return(self.expr(statements[-1].value))
-        elif statements:
-            self.statement(statements[-1])
+        with self.within((0, len(self.unit.source.text))):
+            for definition in closures:
+                self.function_def(definition)
+            for statement in statements[:-1]:
+                self.statement(statement)
+            if statements and isinstance(statements[-1], t.ExprStatement):
+                self.emit_return(self.expr(statements[-1].value))
+            elif statements:
+                self.statement(statements[-1])
         return self.finish(parameters, None, False)
 
     def parameter(self, node: t.Parameter) -> ir.Parameter:
@@ -155,6 +156,7 @@ class BodyLowerer(ExprLowerer):
             doc,
             method,
             handling,
+            scopes=self.scopes,
         )
 
     # ------------------------------------------------------------------ statements
@@ -166,17 +168,19 @@ class BodyLowerer(ExprLowerer):
 
     def block(self, block: t.Block) -> None:
         """Statements for their effect."""
-        self.hoist(block)
-        for statement in block.statements:
-            self.statement(statement)
+        with self.within(block.span):
+            self.hoist(block)
+            for statement in block.statements:
+                self.statement(statement)
 
     def block_value(self, block: t.Block, dst: str) -> None:
         """Statements; the value of the last expression (else nil) goes to dst."""
-        self.hoist(block)
-        last = block.statements[-1] if block.statements else None
-        for statement in block.statements[: -1 if isinstance(last, t.ExprStatement) else None]:
-            self.statement(statement)
-        self.move(dst, self.expr(last.value) if isinstance(last, t.ExprStatement) else NIL)
+        with self.within(block.span):
+            self.hoist(block)
+            last = block.statements[-1] if block.statements else None
+            for statement in block.statements[: -1 if isinstance(last, t.ExprStatement) else None]:
+                self.statement(statement)
+            self.move(dst, self.expr(last.value) if isinstance(last, t.ExprStatement) else NIL)
 
     def hoist(self, block: t.Block) -> None:
         """Functions of a block that are captured before they are defined get their Box at its start."""
@@ -201,14 +205,14 @@ class BodyLowerer(ExprLowerer):
         if variable is None or variable.constant:
             return
         if not variable.boxed:
-            self.declare(variable)
+            self.declare(variable, node.span[1])
             if node.value is None:
                 self.move(variable.py, NIL)
             else:
                 self.expr_into(node.value, variable.py)
             return
         box = self.local(variable)
-        self.declare(variable)
+        self.declare(variable, node.span[1])
         existing = variable in self.made or variable in self.info.captures
         if not existing and variable.early:
             self.emit("box", box, ())
@@ -309,7 +313,7 @@ class BodyLowerer(ExprLowerer):
         def body() -> None:
             condition = self.expr(node.condition)
             self.add(ir.If(0, condition, [], [self.note(ir.Break(0), node.span)]), node.condition.span)
-            self.emit("safepoint", None, (), span=node.span)
+            self.emit("safepoint", None, (), span=node.body.span)  # where the variables of the loop are in scope
             self.block(node.body)
 
         self.loop(body, lambda nodes: ir.Loop(0, nodes), node.span)
@@ -339,13 +343,14 @@ class BodyLowerer(ExprLowerer):
             iterable = copy
         iterator = "i" + self.temp()
         self.emit("iter", iterator, (iterable,), len(node.variables), node.iterable.span)
-        for variable in node.variables:
-            self.declare(variable)
+        start = node.body.span[0]
         turn = self.temp() if two else node.variables[0].py
         boxes = [v for v in node.variables if v.boxed]
 
         def body() -> None:
-            self.emit("safepoint", None, (), span=node.span)
+            for variable in node.variables:
+                self.declare(variable, start + two)  # two are assigned behind the safepoint
+            self.emit("safepoint", None, (), span=node.body.span)
             if two:
                 gone = self.emit("pairgone", self.temp(), (iterable, turn))
                 self.add(ir.If(0, gone, [self.note(ir.Continue(0), node.span)], []), node.span)
@@ -354,11 +359,12 @@ class BodyLowerer(ExprLowerer):
             for variable in boxes:
                 raw = variable.py
                 variable.py = "b" + raw
-                self.declare(variable)
+                self.declare(variable, start + 1)
                 self.emit("box", variable.py, (raw,))
             self.block(node.body)
 
-        self.loop(body, lambda nodes: ir.For(0, iterator, (turn,), nodes), node.span)
+        with self.within(node.body.span):
+            self.loop(body, lambda nodes: ir.For(0, iterator, (turn,), nodes), node.span)
 
     def return_(self, value: ir.Operand) -> None:
         """Leave the function, through every region around."""
@@ -474,7 +480,8 @@ class BodyLowerer(ExprLowerer):
 
             def then() -> None:
                 if clause.variable is not None:
-                    self.declare(clause.variable)
+                    with self.within(clause.body.span):
+                        self.declare(clause.variable)
                     if clause.variable.boxed:
                         self.emit("box", clause.variable.py, (error,))
                     else:

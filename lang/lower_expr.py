@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -50,6 +51,9 @@ class ExprLowerer:
         self.here: t.Span = info.span
         self.declared: list[Variable] = []
         self.variables: dict[str, str] = {}
+        self.scopes: dict[str, t.Span] = {}
+        self.blocks: list[t.Span] = []
+        """The blocks around what is lowered."""
         self.parameters: set[str] = set()
         self.handlers_of: list[tuple[list[ir.Node], str]] = []
         """Bodies of ``catch`` and ``finally``, inner ones first, with the local of the error that each handles."""
@@ -113,10 +117,21 @@ class ExprLowerer:
         nodes, self.out = self.out, saved
         return nodes
 
-    def declare(self, variable: Variable) -> None:
-        """A variable of this function comes into being (for inspection, and for undo)."""
+    def declare(self, variable: Variable, first: int | None = None) -> None:
+        """A variable of this function comes into being (for inspection, and for undo): it is in scope from a place in
+        the source to the end of the innermost block, or in all of that."""
         self.declared.append(variable)
         self.variables[variable.py] = variable.name
+        if self.blocks:
+            start, end = self.blocks[-1]
+            self.scopes[variable.py] = start if first is None else first, end
+
+    @contextmanager
+    def within(self, span: t.Span) -> Iterator[None]:
+        """Lower a part of the source in which variables have their scope."""
+        self.blocks.append(span)
+        yield
+        self.blocks.pop()
 
     def local(self, variable: Variable) -> str:
         """The Python local that holds the variable (or its Box) in this function."""
@@ -479,8 +494,9 @@ class ExprLowerer:
 
         def flat() -> None:
             for arm in node.arms:
-                test = self.pattern(arm.pattern, subject)
-                body = self.nested(partial(self.arm_body, partial(self.arm, arm, dst)))
+                with self.within(arm.span):
+                    test = self.pattern(arm.pattern, subject)
+                    body = self.nested(partial(self.arm_body, partial(self.arm, arm, dst)))
                 self.add(ir.If(0, test, body, []), arm.span)
             if dst is not None:
                 self.move(dst, NIL)
@@ -494,11 +510,12 @@ class ExprLowerer:
             if dst is not None:
                 self.move(dst, NIL)
             return
-        test = self.pattern(arms[0].pattern, subject)
-        if test == ir.Const(True):
-            self.arm(arms[0], dst)
-            return
-        then = self.nested(lambda: self.arm(arms[0], dst))
+        with self.within(arms[0].span):
+            test = self.pattern(arms[0].pattern, subject)
+            if test == ir.Const(True):
+                self.arm(arms[0], dst)
+                return
+            then = self.nested(lambda: self.arm(arms[0], dst))
         other = self.nested(lambda: self.arms(arms[1:], subject, dst))
         self.add(ir.If(0, test, then, other), arms[0].span)
 

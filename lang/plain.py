@@ -4,18 +4,27 @@ A frame on disk means its function's instructions by number, so that function is
 compilers make of its source.  ``IR_VERSION`` (:mod:`holdfast.lang.ir`) is kept beside it: :func:`from_plain` reads
 every version that there ever was.
 
-A node is ``[kind, n, …]`` with the node's fields in order; an operand is a Text (a local) or ``[value]`` (a constant);
-tuples are lists.  What comes from a disk is only put in shape here: whether it may become code is decided by
+A body is one list of its nodes, each in front of those inside of it, since programs nest deeper than what reads lists
+within lists.  A node is ``[kind, n, …]`` with the node's fields in order, where the nodes inside are their number; an
+operand is a Text (a local) or ``[value]`` (a constant); tuples are lists.  (Up to version 2 the nodes inside stood
+there themselves, and nothing told where variables are in scope.)
+
+What comes from a disk is only put in shape here: whether it may become code is decided by
 :func:`holdfast.lang.verify.verify_function`, as for any other IR.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from holdfast.lang import ir
 
 Plain = list[Any]
+
+
+ADDED: dict[int, Plain] = {1: ["", "", []], 2: [[]], 3: []}
+"""For each version the fields that it does not have yet."""
 
 
 class PlainError(ValueError):
@@ -30,7 +39,7 @@ def to_plain(function: ir.Function) -> Plain:
         function.index,
         parameters,
         list(function.captures),
-        _nodes(function.body),
+        [_node(node) for node in ir.walk(function.body)],
         function.size,
         [[n, *span] for n, span in function.spans.items()],
         [list(pair) for pair in function.variables.items()],
@@ -40,6 +49,7 @@ def to_plain(function: ir.Function) -> Plain:
         [[n, *names] for n, names in function.handling.items()],
         function.domain,
         function.definer,
+        [[py, *span] for py, span in function.scopes.items()],
     ]
 
 
@@ -55,24 +65,20 @@ def _lists(data: Any) -> Any:
     return [_lists(part) for part in data] if type(data) is tuple else data
 
 
-def _nodes(nodes: list[ir.Node]) -> Plain:
-    return [_node(node) for node in nodes]
-
-
 def _node(node: ir.Node) -> Plain:
     match node:
         case ir.Op():
             return ["op", node.n, node.op, node.dst, [_operand(arg) for arg in node.args], _lists(node.data)]
         case ir.If():
-            return ["if", node.n, _operand(node.cond), _nodes(node.then), _nodes(node.other)]
+            return ["if", node.n, _operand(node.cond), len(node.then), len(node.other)]
         case ir.Logic():
-            return ["logic", node.n, node.op, node.dst, _operand(node.left), _nodes(node.right), _operand(node.result)]
+            return ["logic", node.n, node.op, node.dst, _operand(node.left), len(node.right), _operand(node.result)]
         case ir.Loop():
-            return ["loop", node.n, _nodes(node.body), node.once]
+            return ["loop", node.n, len(node.body), node.once]
         case ir.For():
-            return ["for", node.n, node.iterator, list(node.names), _nodes(node.body)]
+            return ["for", node.n, node.iterator, list(node.names), len(node.body)]
         case ir.Try():
-            return ["try", node.n, _nodes(node.body), node.error]
+            return ["try", node.n, len(node.body), node.error]
         case ir.Break():
             return ["break", node.n]
         case ir.Continue():
@@ -86,18 +92,18 @@ def from_plain(plain: Any, version: int) -> ir.Function:
 
     Raises PlainError when this is no function, or of a version that is not known.
     """
-    if version not in (1, ir.IR_VERSION):
+    if version not in range(1, ir.IR_VERSION + 1):
         raise PlainError(f"code of version {version}, and this program knows 1 to {ir.IR_VERSION}")
     try:
-        fields: Plain = [*plain, "", ""] if version == 1 else plain
+        fields: Plain = [*plain, *ADDED[version]]
         name, index, parameters, captures, body, size, spans, variables, boxed, doc, method, *rest = fields
-        handling, domain, definer = rest
+        handling, domain, definer, scopes = rest
         made = ir.Function(
             _text(name),
             _index(index),
             [_parameter(one) for one in parameters],
             [_text(one) for one in captures],
-            _read_nodes(body),
+            _read_flat(body) if version >= 3 else _read_nested(body),
             _whole(size),
             {_whole(n): (_whole(first), _whole(last)) for n, first, last in spans},
             {_text(py): _text(shown) for py, shown in variables},
@@ -107,8 +113,9 @@ def from_plain(plain: Any, version: int) -> ir.Function:
             {_whole(n): tuple(_text(one) for one in names) for n, *names in handling},
             _text(domain),
             _text(definer),
+            {_text(py): (_whole(first), _whole(end)) for py, first, end in scopes},
         )
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError, IndexError, RecursionError) as error:
         raise PlainError(f"it is no function: {error}") from None
     return made
 
@@ -155,25 +162,33 @@ def _maybe(name: Any) -> str | None:
     return None if name is None else _text(name)
 
 
-def _read_nodes(plain: Any) -> list[ir.Node]:
-    return [_read_node(*node) for node in plain]
+def _read_flat(plain: Any) -> list[ir.Node]:
+    """From the last node to the first: what a node has inside is what was read before it."""
+    behind: list[ir.Node] = []
+    for node in reversed(plain):
+        behind.append(_read_node(lambda count: [behind.pop() for _ in range(_whole(count))], *node))
+    return behind[::-1]
 
 
-def _read_node(kind: str, n: int, *rest: Any) -> ir.Node:
+def _read_nested(plain: Any) -> list[ir.Node]:
+    return [_read_node(_read_nested, *node) for node in plain]
+
+
+def _read_node(inside: Callable[[Any], list[ir.Node]], kind: str, n: int, *rest: Any) -> ir.Node:
     match kind, *rest:
         case "op", op, dst, args, data:
             return ir.Op(n, _text(op), _maybe(dst), tuple(_read_operand(arg) for arg in args), _tuples(data))
         case "if", cond, then, other:
-            return ir.If(n, _read_operand(cond), _read_nodes(then), _read_nodes(other))
+            return ir.If(n, _read_operand(cond), inside(then), inside(other))
         case "logic", op, dst, left, right, result:
             left, result = _read_operand(left), _read_operand(result)
-            return ir.Logic(n, _text(op), _text(dst), left, _read_nodes(right), result)
+            return ir.Logic(n, _text(op), _text(dst), left, inside(right), result)
         case "loop", body, once:
-            return ir.Loop(n, _read_nodes(body), once is True)
+            return ir.Loop(n, inside(body), once is True)
         case "for", iterator, names, body:
-            return ir.For(n, _text(iterator), tuple(map(_text, names)), _read_nodes(body))
+            return ir.For(n, _text(iterator), tuple(map(_text, names)), inside(body))
         case "try", body, error:
-            return ir.Try(n, _read_nodes(body), _text(error))
+            return ir.Try(n, inside(body), _text(error))
         case ("break",):
             return ir.Break(n)
         case ("continue",):

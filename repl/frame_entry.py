@@ -61,11 +61,13 @@ def rewritten(text: str, known: dict[str, Any]) -> tuple[str, list[str]]:
 class Change(Entry):
     """An entry of whose value a variable of a frame is to be made."""
 
-    __slots__ = ("name", "number", "target")
+    __slots__ = ("name", "number", "runs", "target")
 
-    def __init__(self, entry: Entry, target: Thread, number: int, name: str) -> None:
+    def __init__(self, entry: Entry, target: Thread, runs: int, number: int, name: str) -> None:
         super().__init__(entry.session, entry.unit, entry.thread)
         self.target = target
+        self.runs = runs
+        """How often that had run when the frames were numbered."""
         self.number = number
         self.name = name
 
@@ -77,6 +79,8 @@ class Change(Entry):
         super().finish()
         if self.thread.f_state == "done":
             world = self.session.world
+            if self.target.runs != self.runs:
+                raise Failure("the thread has gone on meanwhile, and nothing was changed: look at its frames", FAILED)
             with refusals():
                 world.changing.set_local(self.target, self.number, self.name, self.thread.f_result)
 
@@ -99,9 +103,11 @@ async def frame_entry(
     """
     world = session.world
     known = variables(world, kid, number)
+    target = thread_acts.find(world, kid)
     if name is not None:  # else the expression would be run in vain
         with refusals():
-            world.changing.find(thread_acts.find(world, kid), number, name)
+            world.changing.find(target, number, name)
+    runs = getattr(target, "runs", 0)
     program = parse(Source(f"{kid} #{number}", text))
     if len(program.statements) != 1 or not isinstance(program.statements[0], t.ExprStatement):
         raise Failure("write one expression")
@@ -113,4 +119,4 @@ async def frame_entry(
     function = entry.thread.f_result
     thread = world.scheduler.start(function, tuple(known[n] for n in names), name="frame")
     entry = Entry(session, entry.unit, thread)
-    return entry if name is None else Change(entry, thread_acts.find(world, kid), number, name)
+    return entry if name is None else Change(entry, target, runs, number, name)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from holdfast.vm.world import World
 
 SELF = "self"
+NAME_SHOWN = 40
+"""Characters of a name that an error repeats."""
 
 
 class Changing:
@@ -55,8 +57,9 @@ class Changing:
         out = self.world.monitor.out
         if domain is not None:
             value = out(domain, value)
-        if frame.proto.function.domain:
-            value = out(frame.values[RUNNING], value)
+        running = frame.values.get(RUNNING) if frame.proto.function.domain else None
+        if running is not None:
+            value = out(running, value)
         if thread in scheduler.unread:  # the open checkpoint has it as it was
             scheduler.read_stack(thread)
         if thread.stack is not None:
@@ -105,15 +108,17 @@ class Changing:
         if not reached:
             fail("IndexError", "the thread has no frame that can be seen here: it may not have begun")
         frames = "1 frame" if reached == 1 else f"{reached:,} frames"
-        fail("IndexError", f"the thread has {frames}, and none with the number {number}: the innermost is 0")
+        fail("IndexError", f"the thread has {frames}, and none with that number: the innermost is 0")
 
     def _local(self, frame: Frame, name: str) -> str:
         """The local that holds a variable."""
-        named = self.world.looking.named(frame)
+        looking = self.world.looking
+        # An assignment there would be refused as well (rule 5): the variable is of the domain that made the function.
+        named = {name: py for name, py in looking.named(frame).items() if not looking.foreign(frame, py)}
         if name == SELF:
             fail("NameError", "self stays what it is: change the fields of the object")
         if name not in named:
-            function = frame.proto.function.name
+            function, name = frame.proto.function.name, name[:NAME_SHOWN]
             fail("NameError", f"'{function}' has no variable '{name}' that is set{hint(name, named)}")
         return named[name]
 

@@ -12,7 +12,6 @@ from itertools import islice
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from holdfast.lang import ir
 from holdfast.lang.assemble import LINE_BASE
 from holdfast.lang.guard import RUNNING
 from holdfast.vm import ids
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 
 POST_MAX = 10
 """Innermost frames that are kept of a thread that failed."""
+EVERYWHERE = (-1, 1 << 62)
+"""The scope of what has no other one."""
 SHOWN_MAX = 1_000
 """Frames of a deep stack that are shown."""
 
@@ -54,27 +55,32 @@ class Looking:
             yield from thread.stack
 
     def named(self, frame: Frame) -> dict[str, str]:
-        """The program's variables in a frame that have a value, parameters first: name to the local that holds it.
+        """The program's variables that are in scope where a frame stands and have a value, parameters first: name to
+        the local that holds it.
 
-        One whose record is damaged is left out.  Where blocks have variables of the same name, it is that of the
-        innermost block around the instruction at which the frame stands.
+        Of several of one name it is that of the innermost block.  One whose record is damaged is left out.
         """
         function = frame.proto.function
-        found: dict[str, str] = {}
+        span = function.spans.get(frame.n)
+        place = span[0] if span is not None else -1
         parameters = [p.py for p in function.parameters if p.py in function.variables]
+        found: dict[str, str] = {}
+        starts: dict[str, int] = {}
         for local in dict.fromkeys([*parameters, *function.variables]):
             name = function.variables[local]
-            if name in found and not in_scope(function, local, frame.n):
-                continue
-            value = frame.values.get(local, UNSET)
-            if isinstance(value, Box):
-                try:
-                    value = live(value).v
-                except DamagedRecord:  # whoever tells of a failure may not fail by that
-                    continue
-            if value is not UNSET and type(value) is not tuple:
-                found[name] = local
+            start, end = function.scopes.get(local, EVERYWHERE)
+            if start <= place < end and start >= starts.get(name, start) and self._has_value(frame, local):
+                found[name], starts[name] = local, start
         return found
+
+    def _has_value(self, frame: Frame, local: str) -> bool:
+        value = frame.values.get(local, UNSET)
+        if local in frame.proto.function.boxed:
+            try:  # whoever tells of a failure may not fail by that
+                return isinstance(value, Box) and live(value).v is not UNSET
+            except DamagedRecord:
+                return False
+        return value is not UNSET and type(value) is not tuple
 
     def locals(self, frame: Frame) -> dict[str, Any]:
         """The program's variables in a frame and their values, as :meth:`named` finds them."""
@@ -97,10 +103,22 @@ class Looking:
         )
 
     def shown(self, frame: Frame) -> dict[str, Any]:
-        """The variables as programs see them: what a domain's frame cannot use, no reader can use from it."""
+        """The variables as programs see them: what a domain's frame cannot use, no reader can use from it, and what it
+        could not read is not there."""
+        found = self.locals(frame)
+        if not frame.proto.function.domain:
+            return found
+        domain, out = frame.values.get(RUNNING), self.world.monitor.out
+        if domain is None:  # it has not come so far as to know it
+            return {}
+        foreign = {name for name, local in self.named(frame).items() if self.foreign(frame, local)}
+        return {name: out(domain, value) for name, value in found.items() if name not in foreign}
+
+    def foreign(self, frame: Frame, local: str) -> bool:
+        """Is it a variable of another domain, which made the function?  The frame itself may not use it (I6)."""
+        value = frame.values.get(local)
         domain = frame.values.get(RUNNING) if frame.proto.function.domain else None
-        out = self.world.monitor.out
-        return {name: value if domain is None else out(domain, value) for name, value in self.locals(frame).items()}
+        return isinstance(value, Box) and domain is not None and not self.world.monitor.owner(value).within(domain)
 
     def frames_of(self, thread: Thread) -> Any:
         """``t.frames``: a List of Maps, the innermost frame first; of a thread that failed, those in which it did."""
@@ -161,51 +179,8 @@ class Looking:
 
 
 def seen(frame: Frame, reader: Any) -> bool:
-    """May a domain see the frame?  Those that run in it or below."""
-    domain = frame.values.get(RUNNING) if frame.proto.function.domain else None
-    return domain is not None and domain.within(reader)
-
-
-def in_scope(function: ir.Function, local: str, n: int) -> bool:
-    """Does an instruction stand behind the first mention of a local, and in the innermost block that has them all?"""
-    block, turns = function.body, False
-    while True:
-        inside = [(nodes, node) for node in block for nodes in ir.children(node) if of_block(node, nodes, local)]
-        if len(inside) != 1 or any(mentions(node, local) for node in block):
-            break
-        block, node = inside[0]
-        turns = isinstance(node, ir.For) and local in node.names
-    nodes = ir.walk(block)
-    first = min((node.n for node in nodes if turns or mentions(node, local)), default=0) - turns
-    return first < n <= max((node.n for node in nodes), default=0)
-
-
-def of_block(node: ir.Node, nodes: list[ir.Node], local: str) -> bool:
-    """Do the nodes inside another one mention a local?  The variables of a loop belong to its body."""
-    return (isinstance(node, ir.For) and local in node.names) or mentioned(nodes, local)
-
-
-def mentioned(nodes: list[ir.Node], local: str) -> bool:
-    """Do nodes, or those inside of them, mention a local?"""
-    return any(mentions(node, local) or (isinstance(node, ir.For) and local in node.names) for node in ir.walk(nodes))
-
-
-def mentions(node: ir.Node, local: str) -> bool:
-    """Does a node itself mention a local, but as the variable of a loop?"""
-    match node:
-        case ir.Op():
-            return node.dst == local or local in node.args
-        case ir.Logic():
-            return local in (node.dst, node.left, node.result)
-        case ir.If():
-            return node.cond == local
-        case ir.For():
-            return node.iterator == local
-        case ir.Try():
-            return node.error == local
-        case ir.Return():
-            return node.value == local
-    return False
+    """May a domain see the frame?"""
+    return frame.proto.within(frame.values, reader)
 
 
 def place_of_entry(proto: Proto) -> tuple[str, int, str]:

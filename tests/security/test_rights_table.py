@@ -149,6 +149,7 @@ USES: dict[str, dict[str, str]] = {
         "x.resume()": "w",
         'x.set_priority("low")': "w",
         "x.kill()": "w",
+        '(fn() { try { x.set_local(0, "n", 1) } catch e is CapabilityError { throw e } catch {} })()': "rw",
         "(fn() { x.send(1); return x.join() })()": "r",
         "x.send(1)": "",
         "x == x": "",
