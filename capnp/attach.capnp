@@ -68,6 +68,7 @@ struct ThreadRow {
   parent @6 :Text;         # KID of the thread that started it, or ""
   console @7 :Text;        # KID of the console that it prints to, or ""
   domain @8 :Text;         # what it may do: domain, grants and budget; "" for one that may do everything
+  objects @9 :UInt32;      # objects that its variables and messages refer to
 }
 
 struct Status {

@@ -85,6 +85,8 @@ class ThreadRow(NamedTuple):
     """KID of the console that it prints to, or ""."""
     domain: str = ""
     """What it may do, in words: its domain, grants and budget; "" for one that may do everything."""
+    objects: int = 0
+    """Objects that it holds: its variables and messages refer to them."""
 
 
 class Acted(NamedTuple):

@@ -205,7 +205,8 @@ def pack_row(row: ThreadRow) -> dict[str, Any]:
 
 def unpack_row(row: Any) -> ThreadRow:
     """The same on the other side."""
-    return ThreadRow(row.id, row.name, row.state, row.at, row.cpuMs, row.mailbox, row.parent, row.console, row.domain)
+    who, does = (row.id, row.name, row.state, row.at), (row.cpuMs, row.mailbox)
+    return ThreadRow(*who, *does, row.parent, row.console, row.domain, row.objects)
 
 
 def pack_description(found: Description) -> dict[str, Any]:

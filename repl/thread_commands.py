@@ -83,8 +83,8 @@ def ps(signals: Signals, world: str, as_json: bool, tree: bool, watch: bool) -> 
 def top(signals: Signals, world: str, sort: str) -> int:
     """Watch the threads of a world.
 
-    The keys c, m, s, n and w sort by CPU, mailbox, state, name and where a thread stands; r turns the order round; q
-    ends.  CPU % is the share of the last second.
+    The keys c, o, m, s, n and w sort by CPU, objects, mailbox, state, name and where a thread stands; r turns the
+    order round; q ends.  CPU % is the share of the last second, OBJECTS how many variables and messages refer to.
     """
     console = Console()
     if not console.terminal or not sys.stdin.isatty():

@@ -10,11 +10,11 @@ from holdfast.repl.host import ThreadRow
 
 NAME_MAX = 32
 DOMAIN_MAX = 80
-HEAD = ("KID", "NAME", "STATE", "CPU MS", "MAIL", "WHERE")
-RIGHT = frozenset({"CPU MS", "MAIL", "CPU %"})
+HEAD = ("KID", "NAME", "STATE", "CPU MS", "OBJECTS", "MAIL", "WHERE")
+RIGHT = frozenset({"CPU MS", "OBJECTS", "MAIL", "CPU %"})
 """Columns of numbers."""
 
-SORTS = ("cpu", "mailbox", "state", "name", "where")
+SORTS = ("cpu", "objects", "mailbox", "state", "name", "where")
 """What a table can be sorted by."""
 
 
@@ -32,6 +32,7 @@ def cells(row: ThreadRow, depth: int = 0, domains: bool = False) -> tuple[str, .
         one_line(name, NAME_MAX),
         row.state,
         str(row.cpu_ms),
+        str(row.objects),
         str(row.mailbox),
         *((one_line(row.domain, DOMAIN_MAX),) if domains else ()),
         one_line(row.at, 200),
@@ -72,6 +73,7 @@ def sorted_rows(rows: list[ThreadRow], shares: dict[str, float], sort: str, turn
     """The rows in an order; numbers with the largest first."""
     keys: dict[str, Callable[[ThreadRow], Any]] = {
         "cpu": lambda row: (-shares.get(row.id, 0.0), -row.cpu_ms),
+        "objects": lambda row: -row.objects,
         "mailbox": lambda row: -row.mailbox,
         "state": lambda row: row.state,
         "name": lambda row: row.name,

@@ -24,9 +24,9 @@ from holdfast.repl.signals import Signals
 from holdfast.repl.thread_table import HEAD, cells, shares_of, sorted_rows, table
 from holdfast.repl.thread_watch import WATCH_S, Source, headline
 
-KEYS = {"c": "cpu", "m": "mailbox", "s": "state", "n": "name", "w": "where"}
+KEYS = {"c": "cpu", "o": "objects", "m": "mailbox", "s": "state", "n": "name", "w": "where"}
 COLUMNS = ("KID", "CPU %", *HEAD[1:])
-HELP = " sort: c cpu, m mailbox, s state, n name, w where, r round   up, down, q quit"
+HELP = " sort: c cpu, o objects, m mailbox, s state, n name, w where, r round   up, down, q quit"
 
 
 class Top:

@@ -42,10 +42,10 @@ def row_of(world: World, thread: Thread) -> ThreadRow:
     parent, console = kid_of(thread.f_parent), kid_of(thread.f_output)
     if thread not in world.scheduler.living:
         return ThreadRow(kid, name, state, "", parent=parent, console=console)
-    place = world.looking.where(thread)
+    place, objects = world.looking.where(thread)
     at = f"{place[0]}:{place[1]} in {place[2]}" if place is not None else ""
     spent, waiting = round(thread.spent * 1000), len(thread.mailbox or ())
-    return ThreadRow(kid, name, state, at, spent, waiting, parent, console, domain_of(world, thread))
+    return ThreadRow(kid, name, state, at, spent, waiting, parent, console, domain_of(world, thread), objects)
 
 
 def domain_of(world: World, thread: Thread) -> str:

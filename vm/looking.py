@@ -19,7 +19,7 @@ from holdfast.vm.code import Proto
 from holdfast.vm.codec import DamagedRecord
 from holdfast.vm.frames import Frame
 from holdfast.vm.lending import BOUNDARY
-from holdfast.vm.objects import UNSET, Box, live
+from holdfast.vm.objects import UNSET, Box, Obj, live
 from holdfast.vm.priorities import name_of
 
 if TYPE_CHECKING:
@@ -28,10 +28,16 @@ if TYPE_CHECKING:
 
 POST_MAX = 10
 """Innermost frames that are kept of a thread that failed."""
+COUNTED = 64
+"""Frames whose variables count for what a thread holds."""
 EVERYWHERE = (-1, 1 << 62)
 """The scope of what has no other one."""
 SHOWN_MAX = 1_000
 """Frames of a deep stack that are shown."""
+
+
+Where = tuple[str, int, str]
+"""File, line, function."""
 
 
 class Looking:
@@ -161,17 +167,24 @@ class Looking:
         finally:
             monitor.acting = None
 
-    def where(self, thread: Thread) -> tuple[str, int, str] | None:
-        """File, line and function at which a living thread stands."""
+    def where(self, thread: Thread) -> tuple[Where | None, int]:
+        """File, line and function at which a living thread stands, and how many objects it holds: those that variables
+        of its :data:`COUNTED` innermost frames, and what waits in its mailbox, refer to."""
+        place: Where | None = None
+        found = {id(message) for message in thread.mailbox or ()}
         if thread.begin is not None:
-            proto = self.world.table.proto_of(thread.begin[0].__code__)
-            return place_of_entry(proto) if proto is not None else None
+            function, args, named = thread.begin
+            found.update(id(value) for value in (*args, *named.values()) if isinstance(value, Obj))
+            proto = self.world.table.proto_of(function.__code__)
+            return (place_of_entry(proto) if proto is not None else None), len(found)
         try:
-            for frame in self.frames(thread):
-                return frame.place() or place_of_entry(frame.proto)
+            for frame in islice(self.frames(thread), COUNTED):
+                place = place or frame.place() or place_of_entry(frame.proto)
+                variables = [frame.values.get(local) for local in frame.proto.function.variables]
+                found.update(id(value) for value in variables if isinstance(value, Obj))
         except DamagedRecord:
-            return None
-        return None
+            return place, len(found)
+        return place, len(found)
 
     def children(self, thread: Thread) -> list[Thread]:
         """The living threads that a thread has started."""

@@ -131,7 +131,7 @@ def test_ps(folder: Path, where: Any) -> None:
         assert all(row["at"] == "a.hold:9 in Worker.work" and row["id"].startswith("K-") for row in found)
         assert found[0]["console"] == found[1]["console"] != ""
         head, *lines = good(folder, "ps").splitlines()
-        assert head.split() == ["KID", "NAME", "STATE", "CPU", "MS", "MAIL", "WHERE"]
+        assert head.split() == ["KID", "NAME", "STATE", "CPU", "MS", "OBJECTS", "MAIL", "WHERE"]
         assert [line.split()[:3] for line in lines] == [[row["id"], "start", "receiving"] for row in found]
 
 
@@ -761,3 +761,21 @@ def test_the_newest_threads_are_left_out(tmp_path: Path) -> None:
         assert len(json.loads(done.out)) == 50_000
         assert done.err.startswith("note: 3 more threads, the newest, not listed")
     assert len(rows(tmp_path)) == 50_003
+
+
+def test_objects(tmp_path: Path) -> None:
+    """Each object that variables of a thread's frames, or messages, refer to counts once; numbers do not count."""
+    run(
+        tmp_path,
+        """
+        fn inner(x) { let own = {k: 1}; receive(); return [x, own] }
+        fn work(a, b, n) { let c = a; return inner(b) }
+        let list = [1]
+        root.one = spawn work(list, list, 5)
+        root.two = spawn work(list, {m: 1}, 5)
+        while root.one.state != "receiving" or root.two.state != "receiving" { sleep(0) }
+        """,
+    )
+    assert sorted(row["objects"] for row in rows(tmp_path)) == [2, 3]
+    run(tmp_path, "root.one.suspend(); root.one.send([1]); root.one.send(2)")
+    assert sorted(row["objects"] for row in rows(tmp_path)) == [3, 4]

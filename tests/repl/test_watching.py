@@ -18,7 +18,7 @@ __all__ = ["folder"]
 
 ROWS = [
     ThreadRow("K-61", "main", "ready", "a.hold:9 in main", 500, 0),
-    ThreadRow("K-62", "child", "receiving", "a.hold:1 in child", 40, 7, "K-61"),
+    ThreadRow("K-62", "child", "receiving", "a.hold:1 in child", 40, 7, "K-61", objects=3),
     ThreadRow("K-63", "lost", "sleeping", "a.hold:2 in lost", 900, 1, "K-60"),
     ThreadRow("K-64", "grandchild", "ready", "a.hold:3 in g", 0, 0, "K-62"),
 ]
@@ -32,6 +32,7 @@ def test_sorting() -> None:
     order = {sort: [row.id[2:] for row in sorted_rows(later, shares, sort, False)] for sort in SORTS}
     assert order == {
         "cpu": ["62", "63", "61", "64"],
+        "objects": ["62", "61", "63", "64"],
         "mailbox": ["62", "63", "61", "64"],
         "state": ["61", "64", "62", "63"],
         "name": ["62", "64", "63", "61"],
