@@ -227,7 +227,7 @@ class BodyLowerer(ExprLowerer):
         """A function inside a block (or a closure of main): a variable that holds a function."""
         variable = node.variable
         assert variable is not None
-        self.declare(variable)
+        self.declare(variable, None if variable.boxed else node.span[1])
         value = self.closure(node.function, node.doc)
         if not variable.boxed:
             self.move(variable.py, value)

@@ -11,20 +11,19 @@ would mean another one by the time at which it is used.
 Invariants:
 
 * A checkpoint has the whole change or none of it, and so has a world that comes back.
-* A domain changes only the frames that it sees, and no frame comes by a right: a value that the frame's own domain
-  could not use is a mere reference there.
+* A domain changes only the frames of threads that run in it or below, and no frame comes by a right: a value that the
+  frame's own domain could not use is a mere reference there.
 * ``self`` stays what it is: callers have shown of it what a method's code relies on.
 """
 
 from __future__ import annotations
 
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from holdfast.lang.guard import RUNNING
 from holdfast.lang.spelling import hint
 from holdfast.vm.helpers import a
-from holdfast.vm.looking import seen
+from holdfast.vm.looking import SELF
 from holdfast.vm.objects import fail, live
 from holdfast.vm.waits import Between
 
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from holdfast.vm.thread import Thread
     from holdfast.vm.world import World
 
-SELF = "self"
 NAME_SHOWN = 40
 """Characters of a name that an error repeats."""
 
@@ -48,12 +46,12 @@ class Changing:
     def set_local(self, thread: Any, number: Any, name: Any, value: Any, domain: Domain | None = None) -> None:
         """Give a variable of a frame a value, for a domain, or for the whole world's.
 
-        ``number`` counts the frames that this domain sees, as ``t.frames`` does: 0 is the innermost.  Raises an Error
-        of the program: ThreadError, IndexError, NameError, TypeError, AtomicError.
+        ``number`` is that of the frame in ``t.frames``: 0 is the innermost.  Raises an Error of the program:
+        ThreadError, IndexError, NameError, TypeError, AtomicError.
         """
         scheduler = self.world.scheduler
         thread = live(thread)
-        place, frame, local = self.find(thread, number, name, domain)
+        frame, local = self.find(thread, number, name, domain)
         out = self.world.monitor.out
         if domain is not None:
             value = out(domain, value)
@@ -63,23 +61,23 @@ class Changing:
         if thread in scheduler.unread:  # the open checkpoint has it as it was
             scheduler.read_stack(thread)
         if thread.stack is not None:
-            thread.stack.bring(place + 1)
+            thread.stack.bring(number + 1)
         if scheduler.current is None:
-            self._change(thread, place, local, value)
+            self._change(thread, number, local, value)
         else:
-            scheduler.move(scheduler.current, lambda: self._change(thread, place, local, value))
+            scheduler.move(scheduler.current, lambda: self._change(thread, number, local, value))
             scheduler.wait(Between())
 
-    def find(self, thread: Thread, number: Any, name: Any, domain: Domain | None = None) -> tuple[int, Frame, str]:
-        """How many frames are further in than the one of a variable that can be changed now, that frame, and the local
-        that holds the variable.  Raises as :meth:`set_local` does."""
+    def find(self, thread: Thread, number: Any, name: Any, domain: Domain | None = None) -> tuple[Frame, str]:
+        """The frame of a variable that can be changed now, and the local that holds the variable.  Raises as
+        :meth:`set_local` does."""
         if type(number) is not int:
             fail("TypeError", f"a frame is told by its number, 0 for the innermost, not by {a(number)}")
         if type(name) is not str:
             fail("TypeError", f"the name of a variable is a Text, not {a(name)}")
         self._check(thread)
-        place, frame = self._frame(thread, number, domain)
-        return place, frame, self._local(frame, name)
+        frame = self._frame(thread, number, domain)
+        return frame, self._local(frame, name)
 
     def _check(self, thread: Thread) -> None:
         """Throw unless the stack of a thread is one that stands still."""
@@ -96,15 +94,14 @@ class Changing:
             fail("ThreadError", "a thread's variables cannot be changed here: the code runs for the machine")
         scheduler.may_wait()
 
-    def _frame(self, thread: Thread, number: int, domain: Domain | None) -> tuple[int, Frame]:
-        """How many frames are further in than the one with a number, and that one itself."""
-        visible = count()
+    def _frame(self, thread: Thread, number: int, domain: Domain | None) -> Frame:
+        """The frame with a number."""
+        looking = self.world.looking
         reached = 0
-        for place, frame in enumerate(self.world.looking.frames(thread)):
-            if domain is None or seen(frame, domain):
-                reached = next(visible) + 1
-                if reached > number >= 0:
-                    return place, frame
+        for frame in looking.frames(thread) if looking.sees(domain, thread) else ():
+            reached += 1
+            if reached > number >= 0:
+                return frame
         if not reached:
             fail("IndexError", "the thread has no frame that can be seen here: it may not have begun")
         frames = "1 frame" if reached == 1 else f"{reached:,} frames"
@@ -122,13 +119,13 @@ class Changing:
             fail("NameError", f"'{function}' has no variable '{name}' that is set{hint(name, named)}")
         return named[name]
 
-    def _change(self, thread: Thread, place: int, local: str, value: Any) -> None:
+    def _change(self, thread: Thread, number: int, local: str, value: Any) -> None:
         """Capture, drop, change; the thread goes on from that when it is resumed."""
         scheduler, heap = self.world.scheduler, self.world.heap
         scheduler.replace(thread, lambda frame: frame, everything=True)
         scheduler.touched[thread] = None
         assert thread.stack is not None
-        frame = thread.stack.frames[-1 - place]
+        frame = thread.stack.frames[-1 - number]
         if local not in frame.proto.function.boxed:
             frame.values[local] = value
             return

@@ -8,7 +8,7 @@ code object back to its proto, so that a frame on the stack tells function, inst
 from __future__ import annotations
 
 import dis
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from sys import getrefcount
 from types import CodeType, FunctionType
@@ -19,7 +19,7 @@ from holdfast.lang.assemble import DirectCode, make_direct, make_resumable, make
 from holdfast.lang.diagnostics import Source
 from holdfast.lang.direct import AHEAD, truths
 from holdfast.lang.emit_values import ARITHMETIC, doubts
-from holdfast.lang.guard import DEFINER, GIVEN, OWN, RUNNING, WEAKER, variant, variant_key
+from holdfast.lang.guard import DEFINER, GIVEN, OWN, WEAKER, variant, variant_key
 from holdfast.lang.infer import ANY, Inference
 from holdfast.lang.lines import RawMethods
 from holdfast.lang.lower import Unit
@@ -59,7 +59,6 @@ class Proto:
 
     __slots__ = (
         "_direct",
-        "_lenders",
         "_loops",
         "_maker",
         "_names",
@@ -98,7 +97,6 @@ class Proto:
         self.failed: dict[int, int] = {}
         """Instruction to how often its speculation has failed: 1 means test, 2 use the generic operator.  Of guarded
         code the negative number says the same of the test of what an instruction stores."""
-        self._lenders: tuple[str, ...] | None = None
         self._loops: list[Loop] | None = None
         self._names: tuple[str, ...] | None = None
         self.places: dict[int, Place | None] = {}
@@ -122,18 +120,6 @@ class Proto:
         if self._loops is None:
             self._loops = loops_of(self.function)
         return self._loops
-
-    def within(self, values: Mapping[str, Any], domain: Any) -> bool:
-        """Does a frame with these locals run in a domain or below?  One that runs so on behalf of somebody does only
-        where it did before: behind that it goes on with the rights that it had."""
-        if not self.function.domain:
-            return False
-        if self._lenders is None:
-            nodes = [node for node in ir.walk(self.function.body) if isinstance(node, ir.Op)]
-            self._lenders = tuple(str(node.dst) for node in nodes if node.op == "behalf_begin")
-        running = values.get(RUNNING)
-        before = [found for name in self._lenders if (found := values.get(name)) is not None]
-        return running is not None and all(one.within(domain) for one in (running, *before))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -173,7 +173,7 @@ class Crossing:
         monitor, world = self.monitor, self.world
 
         def names(self_: Any, domain: Domain) -> Any:
-            made = world.new_list(sorted(live(domain.grants).v))
+            made = world.new_list(sorted(monitor.grants(domain)))
             made._o = domain
             return made
 
@@ -181,10 +181,16 @@ class Crossing:
             return monitor.rights(domain, monitor.grant(domain, v_name))
 
         def drop(self_: Any, domain: Domain, v_name: Any) -> None:
-            monitor.drop(domain, v_name)
+            if domain is monitor.top:
+                world.shedding.shed(v_name, "")
+            else:
+                monitor.drop(domain, v_name)
 
         def limit(self_: Any, domain: Domain, v_name: Any, v_rights: Any) -> None:
-            monitor.shed(domain, v_name, monitor.rights_of(v_rights))
+            if domain is monitor.top:
+                world.shedding.shed(v_name, monitor.rights_of(v_rights))
+            else:
+                monitor.shed(domain, v_name, monitor.rights_of(v_rights))
 
         return {"caps.names": names, "caps.rights": rights, "caps.drop": drop, "caps.limit": limit}
 

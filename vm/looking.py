@@ -23,9 +23,11 @@ from holdfast.vm.objects import UNSET, Box, Obj, live
 from holdfast.vm.priorities import name_of
 
 if TYPE_CHECKING:
+    from holdfast.vm.domains import Domain
     from holdfast.vm.thread import Thread
     from holdfast.vm.world import World
 
+SELF = "self"
 POST_MAX = 10
 """Innermost frames that are kept of a thread that failed."""
 COUNTED = 64
@@ -64,20 +66,20 @@ class Looking:
         """The program's variables that are in scope where a frame stands and have a value, parameters first: name to
         the local that holds it.
 
-        Of several of one name it is that of the innermost block.  One whose record is damaged is left out.
+        Of several of one name it is that of the innermost block, which is declared last.  One whose record is damaged
+        is left out.
         """
         function = frame.proto.function
         span = function.spans.get(frame.n)
         place = span[0] if span is not None else -1
-        parameters = [p.py for p in function.parameters if p.py in function.variables]
-        found: dict[str, str] = {}
-        starts: dict[str, int] = {}
-        for local in dict.fromkeys([*parameters, *function.variables]):
-            name = function.variables[local]
+        variables = function.variables
+        parameters = [p.py for p in function.parameters if p.py in variables]
+        found = dict.fromkeys(variables[local] for local in parameters)
+        for local in dict.fromkeys([*function.captures, *parameters, *variables]):
             start, end = function.scopes.get(local, EVERYWHERE)
-            if start <= place < end and start >= starts.get(name, start) and self._has_value(frame, local):
-                found[name], starts[name] = local, start
-        return found
+            if start <= place < end and local in variables and self._has_value(frame, local):
+                found[variables[local]] = local
+        return {name: local for name, local in found.items() if local is not None}
 
     def _has_value(self, frame: Frame, local: str) -> bool:
         value = frame.values.get(local, UNSET)
@@ -86,6 +88,8 @@ class Looking:
                 return isinstance(value, Box) and live(value).v is not UNSET
             except DamagedRecord:
                 return False
+        if value is None and frame.proto.function.variables[local] == SELF:  # of a constructor that has not made it
+            return False
         return value is not UNSET and type(value) is not tuple
 
     def locals(self, frame: Frame) -> dict[str, Any]:
@@ -129,13 +133,20 @@ class Looking:
     def frames_of(self, thread: Thread) -> Any:
         """``t.frames``: a List of Maps, the innermost frame first; of a thread that failed, those in which it did."""
         world = self.world
-        reader = world.monitor.acting
+        if not self.sees(world.monitor.acting, thread):
+            return world.new_list([])
         if thread in world.scheduler.living:
-            found = islice(self.frames(thread), SHOWN_MAX)
-            return world.new_list([self.frame_map(frame) for frame in found if reader is None or seen(frame, reader)])
+            return world.new_list([self.frame_map(frame) for frame in islice(self.frames(thread), SHOWN_MAX)])
         post = getattr(live(thread), "post", None)
-        hidden = reader is not None and not world.monitor.owner(thread).within(reader)
-        return post if post is not None and not hidden else world.new_list([])
+        return post if post is not None else world.new_list([])
+
+    def sees(self, reader: Domain | None, thread: Thread) -> bool:
+        """May a domain look into a thread?  Into those that run in it or below (I7); None: the whole world's.
+
+        One of a stronger domain may run code in a weaker one for a while, as for ``on_behalf``: then goes on with what
+        that has given it, and with all its rights.
+        """
+        return reader is None or self.world.monitor.owner(thread).within(reader)
 
     def guest(self, frame: FrameType, line: int) -> list[Frame]:
         """The guest frame in a frame of the host, if it is one."""
@@ -192,8 +203,9 @@ class Looking:
 
 
 def seen(frame: Frame, reader: Any) -> bool:
-    """May a domain see the frame?"""
-    return frame.proto.within(frame.values, reader)
+    """May a domain see in a trace where the frame stands?  That of those that run in it or below."""
+    domain = frame.values.get(RUNNING) if frame.proto.function.domain else None
+    return domain is not None and bool(domain.within(reader))
 
 
 def place_of_entry(proto: Proto) -> tuple[str, int, str]:

@@ -273,13 +273,20 @@ class Monitor:
         """Put what was granted at birth under its name."""
         domain.grants.v[name] = value
 
+    def grants(self, domain: Domain) -> dict[str, Any]:
+        """What a domain was granted, by name.  That of the whole world has no record of it: guarded code runs in it
+        behind an ``on_behalf`` of plain code."""
+        if domain is self.top:
+            return {"root": self.heap.root, **self.world.grants}
+        found: dict[str, Any] = live(domain.grants).v
+        return found
+
     def grant(self, domain: Domain, name: str) -> Any:
-        """``caps.NAME`` in a domain below the whole world's."""
-        found = domain.grants
-        raw = live(found).v
-        if name not in raw:
+        """``caps.NAME`` in guarded code."""
+        found = self.grants(domain)
+        if name not in found:
             self.not_granted(name)
-        return raw[name]
+        return found[name]
 
     def not_granted(self, name: str) -> NoReturn:
         """Throw: the set has no such name."""

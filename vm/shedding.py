@@ -120,14 +120,25 @@ class Shedding:
             heap.barrier(thread)
         if thread.stack is not None:  # what is in the store only would go on as it is there
             thread.stack.bring(len(thread.stack))
-        self.world.scheduler.replace(thread, lambda frame: guarded(frame, domain), everything=True)
+        top = self.world.monitor.top
+        self.world.scheduler.replace(thread, lambda frame: weakened(frame, top, domain), everything=True)
         self.world.scheduler.touched[thread] = None
 
 
+def weakened(frame: Frame, top: Domain, domain: Domain) -> Frame:
+    """The frame of a thread that leaves the domain of the whole world for another one.
+
+    One that is guarded already runs in a weaker domain, or in that of the whole world behind an ``on_behalf``, or will
+    again: so does none any more.
+    """
+    if not frame.proto.function.domain:
+        return guarded(frame, domain)
+    values = {name: domain if value is top else value for name, value in frame.values.items()}
+    return Frame(frame.proto, frame.n, frame.result, values)
+
+
 def guarded(frame: Frame, domain: Domain) -> Frame:
-    """The frame in the guarded variant of its function; one that is guarded already runs in a weaker domain."""
-    if frame.proto.function.domain:
-        return frame
+    """The frame of plain code in the guarded variant of its function."""
     values = dict(frame.values)
     values[RUNNING] = domain
     return Frame(frame.proto.variant(GIVEN), frame.n, frame.result, values)

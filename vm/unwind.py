@@ -330,7 +330,8 @@ def outward(traceback: TracebackType | None) -> Iterator[FrameType]:
 
 def within(frame: FrameType, proto: Proto | None, owner: Any) -> bool:
     """Does a frame run in a domain, or below it?  What others call is not for its trace."""
-    return proto is not None and proto.within(frame.f_locals, owner)
+    domain = frame.f_locals.get(RUNNING) if proto is not None and proto.function.domain else None
+    return domain is not None and bool(domain.within(owner))
 
 
 def first_handled(values: Mapping[str, Any], names: Iterable[str], error: Error) -> Error | None:

@@ -206,7 +206,7 @@ class World(CodeMachine):
         s.check_memory = self.guard.check
         s.background = self.outbox.background
         s.wants_slice = lambda: self.outbox.busy
-        shedding = Shedding(self)
+        self.shedding = shedding = Shedding(self)
         g["caps"] = make_caps(shedding.methods(), lambda: self.heap.root, self.authority.shown)
         self.threads_methods = threads_class(s, self.find_kid, self.new_list)
         g["threads"] = named_object("threads", self.threads_methods)

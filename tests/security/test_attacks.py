@@ -275,7 +275,7 @@ print(names.join())
 
 
 def test_what_a_domain_s_frame_shows(jail: Jail) -> None:
-    """A frame shows no more than its domain could use, to the owner too; and those above are not shown."""
+    """A frame shows no more than its domain could use, to the owner too; and threads above show none."""
     program = """
 class Box { a = nil }
 fn kid(x) { receive() }
@@ -290,7 +290,7 @@ print(found.len(), rights(found[0].locals), rights(found[0].locals.x), found[0].
 """
     assert jail.evil(program) == ["1 rwx  true"]
     jail.evil("caps.hub.peek = fn() => caps.hub.t.frames.len()")
-    assert jail.top("root.hub.t = threads.self()\nprint(root.hub.peek())") == ["1"]
+    assert jail.top("root.hub.t = threads.self()\nprint(root.hub.peek())") == ["0"]
 
 
 def test_a_sleeper_owns_nothing_of_others(jail: Jail) -> None:
@@ -581,3 +581,29 @@ root.t = spawn kid() with {xs: only([1, [2]], "r"), m: m, s: s, b: only(Box(1), 
         jail.reopen()
     expected = '[[1, [2], ["a", 1], ["b", 2], 1, 2, true, "CapabilityError"]]'
     assert jail.top("root.t.join()\nprint(root.out)") == [expected]
+
+
+def test_rights_given_up_over_restarts(jail: Jail) -> None:
+    """A thread that has acted on behalf of others gives up what it has everywhere, also where it has come back."""
+    program = """
+fn server() {
+    let data = root.list
+    let m = receive()
+    on_behalf(m) { 1 }
+    let n = receive()
+    caps.limit("root", "r")
+    let o = receive()
+    let out = []
+    try { root.more = 1 } catch e { out.push(e.kind) }
+    try { data.push(1) } catch e { out.push(e.kind) }
+    out.push(caps.rights("root"))
+    print(out)
+}
+root.t = spawn server()
+"""
+    jail.top(program)
+    for _ in range(2):
+        jail.top("root.t.send(1)\nsleep(0)")
+        jail.reopen()
+    expected = '["CapabilityError", "CapabilityError", "r"]'
+    assert jail.top("root.t.send(1)\nroot.t.join()") == [expected]
