@@ -156,12 +156,12 @@ class Codes:
             text = self.world.outbox.side_record(CODE + b"%d" % number) if type(number) is int else None
             if text is None:
                 raise DamagedRecord(name, "the world does not have this function")
-            found = self._restore(name, text)
+            found = self._restore(name, number, text)
             self._protos[number] = found
             self._numbers.setdefault(found, []).append(number)
         return found
 
-    def _restore(self, name: str, text: bytes) -> Proto:
+    def _restore(self, name: str, number: int, text: bytes) -> Proto:
         try:
             module, hash_, index, version, plain = unpack(text)
             if type(module) is not str or type(hash_) is not str:
@@ -181,7 +181,7 @@ class Codes:
             raise DamagedRecord(name, "its source has no such function")
         if proto is None or to_plain(proto.function) != plain:  # another compiler, or version of a class, has made it
             proto = Proto(function, unit, self.world.table)
-            proto.key += f"/{ir.IR_VERSION}"
+            proto.key += f"/{number}"  # others may have kept other versions of it
             self.world.table.protos[proto.key] = proto
         return proto
 
