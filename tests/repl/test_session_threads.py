@@ -234,3 +234,22 @@ def test_damage_ends_no_session(tmp_path: Path) -> None:
     out, errors = entries(tmp_path, ":inspect root.p", ":suspend root.p.a", ":suspend root.t", "1 + 1")
     assert errors.count(f"the record of {kid} is damaged") == 2, errors
     assert out[-1] == "2" and "suspended" in out[0]
+
+
+@both
+def test_set_of_a_thread_that_goes_on(tmp_path: Path, where: Any) -> None:
+    """A thread that has run while the expression did may stand elsewhere: nothing is changed."""
+    run(tmp_path, "root.names = [1]")
+    with where(tmp_path):
+        out, errors = entries(
+            tmp_path,
+            "fn work() { var n = 0; while n < 1_000_000_000 { n += 1; sleep(0) } }",
+            "let t = spawn work()",
+            ":suspend t",
+            ":set t 0 n -5",
+            ":set t 0 n (fn() { t.resume(); while t.frames[0].locals.n < 0 { sleep(0) }; t.suspend(); return -9 })()",
+            ":frame t 0 n >= 0",
+            ":kill t",
+        )
+    assert "has gone on meanwhile, and nothing was changed" in errors, errors
+    assert [line for line in out if not line.startswith("K-")] == ["-5", "true"], out
