@@ -1,7 +1,9 @@
-"""Shared by the tests of the machine: a runtime without a world, for host functions."""
+"""Shared by the tests of the machine: a world, and a runtime without one for host functions."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from holdfast.vm import methods as host
 from holdfast.vm import ops
 from holdfast.vm.builtins import builtins
 from holdfast.vm.objects import Collections, Thrown
+from holdfast.vm.world import World
 
 
 class CountingHeap:
@@ -83,6 +86,14 @@ class Bench:
             return self.plain(function(*map(self.value, arguments), **{k: self.value(v) for k, v in named.items()}))
         except Thrown as thrown:
             return Failure(f"{thrown.error._name}: {thrown.error.f_message}")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A world of its own."""
+    with World.open(tmp_path / "w", durability="process") as made:
+        made.write = lambda text: None
+        yield made
 
 
 class Failure(str):

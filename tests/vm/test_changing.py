@@ -37,7 +37,11 @@ class Function:
         self.depth = 0
         self.lines: list[str] = []
         self.stops: list[tuple[int, list[str]]] = []
-        """Place among the lines, and variables in scope there."""
+        """Place among the lines, and the variables there that can be changed."""
+        self.scopes: dict[int, set[str]] = {}
+        """For the line of each stop all names in scope."""
+        self.around = ["at", "seen", "bump"]
+        """Names in scope that are never changed."""
         self.names = ["a", "b", "c", "d", "e"]
         self.inner = 0
         self.statements(6)
@@ -57,19 +61,19 @@ class Function:
             return left
         return f"({left} {self.chance.choice(['+', '+', '-', '*', '<', '=='])} {right})"
 
-    def block(self, head: str, count: int) -> None:
+    def block(self, head: str, count: int, variable: str = "") -> None:
         """Statements inside of something; what is declared there may have the name of what is outside."""
-        names = self.names
+        names, around = self.names, self.around
         self.line(head)
         self.depth += 1
-        self.names = list(names)
+        self.names, self.around = list(names), [*around, variable]
         if self.chance.random() < 0.4:
             name = self.chance.choice(names)
             self.line(f"var {name} = {self.chance.choice(VALUES)}")
             self.line(f"seen.push({name})")
         self.statements(count)
         self.depth -= 1
-        self.names = names
+        self.names, self.around = names, around
 
     def statements(self, count: int) -> None:
         """Some statements, with a stop behind some of them."""
@@ -89,13 +93,14 @@ class Function:
 
     def do_for(self, count: int) -> None:
         name = self.new("i")
-        self.block(f"for {name} in 0..{self.chance.randint(1, 3)} {{", count // 2)
+        self.block(f"for {name} in 0..{self.chance.randint(1, 3)} {{", count // 2, name)
         self.line(f"    seen.push({name})")
         self.line("}")
 
     def do_while(self, count: int) -> None:
         name = self.new("w")
         self.line(f"var {name} = 0")
+        self.around = [*self.around, name]
         self.block(f"while {name} < {self.chance.randint(1, 3)} {{", count // 2)
         self.line(f"    {name} += 1")
         self.line("}")
@@ -103,7 +108,7 @@ class Function:
     def do_try(self, count: int) -> None:
         name = self.new("x")
         self.block("try {", count // 2)
-        self.block(f"}} catch {name} {{", count // 2)
+        self.block(f"}} catch {name} {{", count // 2, name)
         self.line(f"    seen.push({name}.message)")
         self.line("}")
 
@@ -114,12 +119,16 @@ class Function:
         self.line(f"seen.push([{', '.join(self.names)}])")
 
     def do_stop(self, count: int) -> None:
-        self.stops.append((len(self.lines), list(self.names)))
-        self.line("STOP")
+        self.stop("STOP")
 
     def do_below(self, count: int) -> None:
+        self.stop("BELOW")
+
+    def stop(self, how: str) -> None:
+        """A stop, here or in a function that is called."""
         self.stops.append((len(self.lines), list(self.names)))
-        self.line("BELOW")
+        self.line(how)
+        self.scopes[len(HEAD) + len(self.lines)] = {*self.names, *filter(None, self.around)}
 
     def text(self, changes: list[dict[str, str]] | None) -> str:
         """The program: with stops, or with the changes in place of them."""
@@ -199,16 +208,20 @@ class Bench:
         return f"{result} {to_source(live(live(self.world.heap.roots['root']).v['seen']))}"
 
 
-def play(bench: Bench, text: str, chance: random.Random, stops: int) -> tuple[list[dict[str, str]], str]:
-    """Run a program, and change what is shown at its stops: the changes, and what came of it."""
-    bench.start(text)
+def play(bench: Bench, function: Function, chance: random.Random, stops: int) -> tuple[list[dict[str, str]], str]:
+    """Run a program, and change what is shown at its stops, which is what is in scope: the changes, and what came of
+    it."""
+    bench.start(function.text(None))
     changes: list[dict[str, str]] = []
     while bench.to_stop():
         if chance.random() < 0.2:
             bench.again()
         frames = live(bench.thread.f_frames).v
         number = next(n for n, frame in enumerate(frames) if live(frame).v["function"] == "work")
-        names = [n for n in live(live(frames[number]).v["locals"]).v if n in "abcde"]
+        frame = live(frames[number]).v
+        shown_names = set(live(frame["locals"]).v)
+        assert shown_names == function.scopes[frame["line"]], frame["line"]
+        names = [n for n in "abcde" if n in shown_names]
         change = {n: chance.choice(VALUES) for n in names if len(changes) < stops and chance.random() < 0.4}
         for name, value in change.items():
             if chance.random() < 0.3:
@@ -239,7 +252,7 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def check_seed(bench: Bench, seed: int) -> None:
     function = Function(seed)
     print(f"seed {seed}")
-    changes, found = play(bench, function.text(None), random.Random(seed), stops=50)
+    changes, found = play(bench, function, random.Random(seed), stops=50)
     bench.world.run_source(function.text(changes), "model.hold")
     bench.world.run_source(
         "class At { n = 0 }\nroot.seen = []; root.t = spawn root.work(1, 2, At(), root.seen)", "m.hold"
@@ -271,6 +284,18 @@ STANDING = """
     }
     root.t = spawn work(1)
     while root.t.state != "suspended" { sleep(0) }
+"""
+
+
+DOWN = """
+    fn down(n) {
+        if n == 0 { threads.self().suspend(); return 0 }
+        return down(n - 1) + n
+    }
+    fn go(n) {
+        root.t = spawn down(n)
+        while root.t.state != "suspended" { sleep(0) }
+    }
 """
 
 
@@ -313,20 +338,10 @@ def test_open_checkpoint(tmp_path: Path, again: bool) -> None:
 
 
 def test_frames_in_the_store(tmp_path: Path) -> None:
-    """Of a deep stack on disk only the frames further in are read for a change, and only these are written again."""
+    """Of a deep stack on disk a change brings into memory the frames further in, and no others."""
     path = tmp_path / "w"
     with World.open(path, durability="process") as world:
-        world.run_source(
-            """
-            fn down(n) {
-                if n == 0 { threads.self().suspend(); return 0 }
-                let below = down(n - 1)
-                return below + n
-            }
-            root.t = spawn down(2_000)
-            while root.t.state != "suspended" { sleep(0) }
-            """
-        )
+        world.run_source(DOWN + "go(2_000)")
     for number, value, memory in ((500, 10_000, 501), (10, 20_000, 11), (1_999, 30_000, 2_000)):
         with World.open(path, durability="process") as world:
             thread = root_thread(world)
@@ -342,16 +357,7 @@ def test_damaged_frame(tmp_path: Path) -> None:
     """Where a frame further out cannot be read, those further in are changed, it is refused, and nothing else."""
     path = tmp_path / "w"
     with World.open(path, durability="process") as world:
-        world.run_source(
-            """
-            fn down(n) {
-                if n == 0 { threads.self().suspend(); return 0 }
-                return down(n - 1) + n
-            }
-            root.t = spawn down(200)
-            while root.t.state != "suspended" { sleep(0) }
-            """
-        )
+        world.run_source(DOWN + "go(200)")
         world.checkpoint()
         oid = root_thread(world)._i
     flip = lambda key, record: record[:-1] + bytes([record[-1] ^ 1])  # noqa: E731

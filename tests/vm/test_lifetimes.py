@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 import random
 import weakref
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,14 +16,6 @@ ACTS = (
     't.set_priority("normal")', 'if t.state != "failed" { t.send(1) }', 'sleep(0)', 'u.kill()',
     'u.suspend()', 'u.resume()',
 )  # fmt: skip
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    """A world of its own."""
-    with World.open(tmp_path / "w", durability="process") as made:
-        made.write = lambda text: None
-        yield made
 
 
 def orders(value: Orders) -> dict[str, object]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,6 @@ from holdfast.vm.world import World
 
 FIRST = int(os.environ.get("HOLDFAST_SEED", "0"))
 ACTIONS = "version version keep keep park park object call call call drop drop sweep save collect reopen retire".split()
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    """A world of its own."""
-    with World.open(tmp_path / "w", durability="process") as made:
-        made.write = lambda text: None
-        yield made
 
 
 def sizes(world: World) -> dict[str, int]:
